@@ -1,0 +1,35 @@
+# Every target does its own set-up. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+UV := .tools/bin/uv
+BIN := .venv/bin
+export PYTHONPATH := operator:.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(UV):
+	@echo "installing uv $(UV_VERSION) (about 5 s)"
+	@$(PYTHON) -m venv .tools && .tools/bin/pip install -q uv==$(UV_VERSION)
+
+.venv/.ready: locks/dev.txt | $(UV)
+	@echo "installing Python packages, torch among them (5 GB, about 1 min the first time)"
+	@test -x $(BIN)/python || $(UV) venv -q --python $(PYTHON) .venv
+	@$(UV) pip sync -q --python $(BIN)/python --require-hashes locks/dev.txt
+	@printf '%s\n' "$(CURDIR)/operator" > $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/posthuman.pth
+	@printf '#!/bin/sh\nexec "%s/python" -m posthuman.cli "$$@"\n' "$(CURDIR)/$(BIN)" > $(BIN)/posthuman && chmod +x $(BIN)/posthuman
+	@touch $@
+
+.PHONY: venv
+venv: .venv/.ready ## make the Python environment from the lock files
+
+.PHONY: lock
+lock: | $(UV) ## resolve the lock files anew from pyproject.toml
+	@UV=$(UV) locks/compile.sh
+
+.PHONY: format
+format: venv ## format the code
+	@ruff format . && ruff check --fix .
