@@ -1,0 +1,74 @@
+"""ModelAsset: what lasts. Namespaced, never owned by the job that made it."""
+
+from __future__ import annotations
+
+from posthuman.api.meta import Condition, Meta, NamedRef, Wire
+
+
+class Source(Wire):
+    """The model's files: a prefix in the environment's store, and the digest of its manifest."""
+
+    prefix: str
+    manifest_digest: str
+
+
+class AssetMetadata(Wire):
+    """What buyers read."""
+
+    name: str
+    description: str
+    license: str = ""
+    author: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class Reward(Wire):
+    """Datatokens minted once, at publication: whole tokens, a decimal."""
+
+    to: str
+    amount: str = "0"
+
+
+class AssetSpec(Wire):
+    """`publication_id`, `parents`, `reward` and `job_uid` are the operator's alone to set."""
+
+    environment_ref: NamedRef
+    owner: str
+    source: Source
+    metadata: AssetMetadata
+    publication_id: str = ""  # derived by the operator where empty
+    parents: tuple[str, ...] = ()  # DIDs
+    reward: Reward | None = None
+    job_uid: str = ""
+
+
+class TransactionRecord(Wire):
+    """The outbox. `raw` is stored before anything is sent, and dropped once confirmed."""
+
+    step: str  # create, metadata, mint, transfer
+    nonce: int
+    hash: str
+    raw: str = ""
+    block: int = 0  # 0: not confirmed
+
+
+class AssetStatus(Wire):
+    """Conditions Accepted, Published and Ready."""
+
+    observed_generation: int = 0
+    publication_id: str = ""
+    did: str = ""
+    nft: str = ""
+    datatoken: str = ""
+    chain_id: int = 0
+    transactions: tuple[TransactionRecord, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    published_at: str = ""
+
+
+class ModelAsset(Wire):
+    """An asset, typed."""
+
+    metadata: Meta
+    spec: AssetSpec
+    status: AssetStatus = AssetStatus()

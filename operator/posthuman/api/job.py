@@ -1,0 +1,170 @@
+"""ComputeJob: what a buyer asks for. Namespaced; its spec is immutable but for three fields."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from posthuman.api.meta import Condition, Meta, NamedRef, Wire
+
+
+class Phase(StrEnum):
+    """Where a job is; an output of the reconcile, never its trigger."""
+
+    PENDING = "Pending"
+    STAGING = "Staging"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    EXPORTING = "Exporting"
+    PUBLISHING = "Publishing"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+
+
+FINISHED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.STOPPED})
+
+
+class BuiltinAlgorithm(Wire):
+    """An algorithm of the catalogue. `version`: the installed one if empty."""
+
+    name: str
+    version: str = ""
+
+
+class ImageAlgorithm(Wire):
+    """A container of one's own; `reference` without a digest, which stands in `digest`."""
+
+    reference: str
+    digest: str = ""
+    entrypoint: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+
+
+class Algorithm(Wire):
+    """Exactly one is set (a rule of the CRD)."""
+
+    builtin: BuiltinAlgorithm | None = None
+    image: ImageAlgorithm | None = None
+
+
+class AssetRef(Wire):
+    """A ModelAsset of the same environment."""
+
+    namespace: str
+    name: str
+
+
+class JobInput(Wire):
+    """One input; exactly one of `asset_ref`, `uri`, `upload` is set (a rule of the CRD)."""
+
+    name: str
+    kind: Literal["model", "dataset", "file"] = "dataset"
+    asset_ref: AssetRef | None = None
+    uri: str = ""
+    upload: str = ""  # a key below uploads/<owner>/
+    sha256: str = ""
+
+
+class PublishSpec(Wire):
+    """What becomes of the model: a new asset of the owner's, and `reward` datatokens minted."""
+
+    name: str
+    description: str
+    license: str = ""
+    author: str = ""
+    reward: str = "0"  # whole tokens, a decimal
+
+
+class WorkerResources(Wire):
+    """Of one worker pod; the environment's per-node figures if empty."""
+
+    cpu: str = ""
+    memory: str = ""
+
+
+class JobSpec(Wire):
+    """See the CRD for what each field means to a person."""
+
+    environment_ref: NamedRef
+    owner: str
+    algorithm: Algorithm
+    inputs: tuple[JobInput, ...] = ()
+    parameters: dict[str, Any] = {}
+    nodes: int = 1
+    gpus_per_node: int = 0
+    processes_per_node: int = 0  # 0: one a GPU, or one
+    resources: WorkerResources = WorkerResources()
+    timeout: str = ""  # of running pods; the environment's maxDuration if empty
+    retries: int = 0
+    suspend: bool = False
+    stop: bool = False
+    ttl_seconds_after_finished: int | None = None
+    publish: PublishSpec | None = None
+
+
+class Progress(Wire):
+    """The algorithm's last progress line."""
+
+    percent: float = 0.0
+    step: int = 0
+    total_steps: int = 0
+    eta_seconds: float | None = None
+    metrics: dict[str, float] = {}
+    updated_at: str = ""
+
+
+class Attempt(Wire):
+    """One run of the algorithm. `ended_at` is empty while it may still be alive."""
+
+    number: int
+    created_at: str = ""
+    started_at: str = ""  # when every worker pod ran
+    ended_at: str = ""
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+    counts: bool = True  # against `retries`; a suspended or preempted attempt doesn't
+
+
+class Results(Wire):
+    """Where the outputs lie; `manifest_digest` names them for good."""
+
+    uri: str
+    prefix: str  # the same, relative to the environment's store
+    manifest_digest: str
+    files: int = 0
+    bytes: int = 0
+
+
+class PublishedAsset(Wire):
+    """The asset this job became."""
+
+    name: str
+    did: str = ""
+
+
+class JobStatus(Wire):
+    """Conditions Accepted, Staged, Executed, Exported, Published, and Succeeded, which says at any
+    time why the job isn't done (Unknown) or how it ended."""
+
+    phase: Phase | None = None
+    outcome: Literal["", "Succeeded", "Failed", "Stopped"] = ""
+    observed_generation: int = 0
+    work_namespace: str = ""
+    conditions: tuple[Condition, ...] = ()
+    progress: Progress | None = None
+    attempts: tuple[Attempt, ...] = ()
+    gpu_seconds: float = 0.0
+    results: Results | None = None
+    asset: PublishedAsset | None = None
+    finished_at: str = ""
+
+
+class ComputeJob(Wire):
+    """A job, typed."""
+
+    metadata: Meta
+    spec: JobSpec
+    status: JobStatus = JobStatus()

@@ -1,0 +1,208 @@
+"""What the core needs of the world. Adapters in kube/, store/, ledger/ and local/ implement these.
+
+Every method is a coroutine and may raise TransientError (look again); what else it raises is said.
+Each port has one contract suite in tests/contracts/, run on its fake and on every real adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal, Protocol
+
+import msgspec
+
+from jobkit.manifest import Manifest
+from posthuman.api.asset import ModelAsset
+from posthuman.api.environment import ComputeEnvironment
+from posthuman.api.job import ComputeJob
+from posthuman.api.meta import Key
+from posthuman.jobs.steps import Anchor, Step, StepState
+
+
+class Clock(Protocol):
+    """Time, so that tests can hold it."""
+
+    def now(self) -> datetime:
+        """The current time, aware, in UTC."""
+
+
+class NonceBook(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The nonces of one signer on one chain: the next free one, and who holds which unresolved one.
+
+    `reserved` maps "<publicationId>/<step>" to its nonce until that step is confirmed.
+    """
+
+    next_nonce: int = -1  # -1: never used, ask the chain
+    reserved: dict[str, int] = {}
+    version: str = ""  # resourceVersion it was read at
+
+
+class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an object's story (a Kubernetes Event)."""
+
+    kind: Literal["ComputeJob", "ModelAsset", "ComputeEnvironment"]
+    key: Key
+    uid: str
+    reason: str
+    message: str
+    warning: bool = False
+
+
+class Cluster(Protocol):
+    """The API server and what runs behind it; `local/` plays it with processes and a folder.
+
+    Reads may come from a cache that lags: creating what exists raises nothing (names are
+    deterministic, "already exists" means done), and absence is confirmed where it matters.
+    """
+
+    async def job(self, key: Key) -> ComputeJob | None: ...
+    async def asset(self, key: Key) -> ModelAsset | None: ...
+    async def environment(self, name: str) -> ComputeEnvironment | None: ...
+    async def environment_names(self) -> Sequence[str]: ...
+    async def jobs_of(self, environment: str) -> Sequence[ComputeJob]:
+        """Every job, in any namespace, that names this environment."""
+
+    async def assets_of(self, environment: str) -> Sequence[ModelAsset]:
+        """Every asset, in any namespace, that names this environment."""
+
+    async def anchor_exists(self, namespace: str, name: str) -> bool: ...
+    async def steps(self, namespace: str, job_uid: str) -> Sequence[StepState]:
+        """The job's steps in the work namespace, with what their pods say."""
+
+    async def step(self, namespace: str, name: str) -> StepState | None:
+        """One step, read from the world itself and never from a cache."""
+
+    async def create_anchor(self, anchor: Anchor) -> None: ...
+    async def delete_anchor(self, namespace: str, name: str) -> None:
+        """Delete it and, in the foreground, everything it owns; absent is done."""
+
+    async def create_step(self, anchor: Anchor, step: Step) -> None: ...
+    async def delete_step(self, namespace: str, name: str, grace_seconds: float) -> None: ...
+    async def create_asset(self, asset: ModelAsset) -> None:
+        """Raises Conflict when an asset of that name exists."""
+
+    async def write_job(self, job: ComputeJob) -> None:
+        """Write the status at the resourceVersion it was read; raises Conflict."""
+
+    async def write_asset(self, asset: ModelAsset) -> ModelAsset:
+        """The same for an asset; returns it as stored, with its new resourceVersion."""
+
+    async def write_environment(self, environment: ComputeEnvironment) -> None: ...
+    async def set_finalizer(self, kind: str, key: Key, present: bool) -> None: ...
+    async def delete_job(self, key: Key) -> None: ...
+    async def emit(self, event: JobEvent) -> None:
+        """Best effort: a story line that can't be told is logged, nothing more."""
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        """Raises NotFound, SecretForbidden."""
+
+    async def namespace_prepared(self, name: str) -> bool:
+        """Whether the chart prepared this work namespace (it carries the chart's label)."""
+
+    async def nonce_book(self, chain_id: int, signer: str) -> NonceBook: ...
+    async def save_nonce_book(self, chain_id: int, signer: str, book: NonceBook) -> None:
+        """Compare-and-swap on `book.version`; raises Conflict."""
+
+    async def hold_lease(self, name: str) -> bool:
+        """Acquire or renew the Lease; False while another process holds it."""
+
+
+class ResultStore(Protocol):
+    """One environment's store (s3:// or file://), below its prefix. Keys are relative to it."""
+
+    async def check(self) -> None:
+        """A round trip that proves the store can be reached with its credentials."""
+
+    async def manifest(self, prefix: str) -> tuple[Manifest, str]:
+        """`<prefix>/manifest.json` and its digest. Raises NotFound, UserError if it is none."""
+
+    async def put(self, key: str, content: bytes) -> None: ...
+    async def get(self, key: str) -> bytes:
+        """Raises NotFound."""
+
+    async def size(self, key: str) -> int:
+        """Bytes of an object. Raises NotFound."""
+
+
+class Transaction(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed transaction, ready to be stored and then sent. Hex strings with 0x."""
+
+    hash: str
+    raw: str
+    nonce: int
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A mined transaction. `nft` and `datatoken` are set for a creation."""
+
+    hash: str
+    block: int
+    succeeded: bool
+    confirmations: int
+    nft: str = ""
+    datatoken: str = ""
+    gas_used: int = 0
+
+
+class Publication(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is recorded on chain at creation, in clear, as the NFT's tokenURI (JSON, RFC 8785)."""
+
+    publication_id: str
+    parents: tuple[str, ...]
+    manifest_digest: str
+
+
+class CreatedNFT(msgspec.Struct, frozen=True, kw_only=True):
+    """A publication found on chain by its creation event."""
+
+    publication: Publication
+    nft: str
+    datatoken: str
+    hash: str
+    block: int
+    creator: str
+
+
+class Ledger(Protocol):
+    """Ocean's contracts on one EVM chain, and the one account that signs. Addresses are checksummed.
+
+    No method both signs and sends. `sign_*` have no effect on the chain.
+    """
+
+    @property
+    def chain_id(self) -> int: ...
+    @property
+    def signer(self) -> str: ...
+    async def check(self) -> None:
+        """Raises UserError if the node's chain id isn't the environment's."""
+
+    async def balance_wei(self) -> int: ...
+    async def next_nonce(self) -> int:
+        """The signer's transaction count, pending ones included."""
+
+    async def find(self, publication_id: str) -> CreatedNFT | None:
+        """The NFT that the signer created for this publication, from NFTCreated events."""
+
+    async def sign_create(
+        self, nonce: int, publication: Publication, name: str, market_fee: MarketFee
+    ) -> Transaction: ...
+    async def sign_metadata(self, nonce: int, nft: str, ddo: bytes) -> Transaction: ...
+    async def sign_mint(self, nonce: int, datatoken: str, to: str, wei: int) -> Transaction: ...
+    async def sign_transfer(self, nonce: int, nft: str, to: str) -> Transaction: ...
+    async def send(self, raw: str) -> None:
+        """Send stored bytes; "already known" and the like are success."""
+
+    async def receipt(self, transaction_hash: str) -> Receipt | None: ...
+    async def minted_wei(self, datatoken: str, to: str) -> int:
+        """What was minted to an address so far, from the token's mint events."""
+
+    async def nft_owner(self, nft: str) -> str: ...
+
+
+class MarketFee(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The market owner's share of each order, fixed at creation. `amount` in `token`'s whole units."""
+
+    address: str = ""  # empty: no fee
+    token: str = ""
+    amount: str = "0"
