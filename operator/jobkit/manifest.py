@@ -20,7 +20,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Camel case on the wire."""
 
 
-class ManifestFile(Record):
+class ManifestFile(Record, frozen=True, kw_only=True):
     """One stored file; `path` is relative to the manifest."""
 
     path: str
@@ -29,7 +29,7 @@ class ManifestFile(Record):
     file_class: FileClass = msgspec.field(name="class")
 
 
-class ModelFacts(Record):
+class ModelFacts(Record, frozen=True, kw_only=True):
     """What the safetensors headers and config.json say of the model below model/."""
 
     model_type: str
@@ -37,7 +37,7 @@ class ModelFacts(Record):
     dtype: str
 
 
-class Manifest(Record):
+class Manifest(Record, frozen=True, kw_only=True):
     """Everything the operator believes of a finished upload."""
 
     files: tuple[ManifestFile, ...]

@@ -19,7 +19,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unk
     """What every plan shares: names in camel case on the wire, unknown fields refused."""
 
 
-class Store(Plan):
+class Store(Plan, frozen=True, kw_only=True):
     """The environment's result store. Credentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY."""
 
     url: str  # s3://bucket/prefix or file:///folder
@@ -27,7 +27,7 @@ class Store(Plan):
     region: str = ""
 
 
-class UriPolicy(Plan):
+class UriPolicy(Plan, frozen=True, kw_only=True):
     """Where a buyer's URI may point; checked after resolution and again on each redirect."""
 
     allowed_schemes: tuple[str, ...] = ("https",)
@@ -36,7 +36,7 @@ class UriPolicy(Plan):
     file_root: str = ""  # `file:` is allowed below this folder alone; empty (a cluster): never
 
 
-class StageInput(Plan):
+class StageInput(Plan, frozen=True, kw_only=True):
     """One input. Exactly one of `asset`, `upload` and `uri` is set."""
 
     name: str
@@ -48,7 +48,7 @@ class StageInput(Plan):
     sha256: str = ""  # 64 hex digits; of the file a uri or an upload brings
 
 
-class StagePlan(Plan):
+class StagePlan(Plan, frozen=True, kw_only=True):
     """Bring the inputs to the workspace: `<inputs>/<name>/…`, then the staged.json beside them."""
 
     store: Store
@@ -59,7 +59,7 @@ class StagePlan(Plan):
     parameters: dict[str, Any] = {}  # written to <inputs_dir>/algoCustomData.json
 
 
-class LaunchPlan(Plan):
+class LaunchPlan(Plan, frozen=True, kw_only=True):
     """Start the algorithm on this node and turn its end into an exit code and a report."""
 
     command: tuple[str, ...]  # a Python algorithm: ("python", "/opt/posthuman/algorithms/train")
@@ -71,7 +71,7 @@ class LaunchPlan(Plan):
     grace_seconds: float = 25.0  # between SIGTERM and SIGKILL of the algorithm
 
 
-class SealPlan(Plan):
+class SealPlan(Plan, frozen=True, kw_only=True):
     """Close the pod's network but for its peers, before the algorithm starts."""
 
     nodes: int = 1
@@ -80,7 +80,7 @@ class SealPlan(Plan):
     timeout_seconds: float = 300.0
 
 
-class AlgorithmFacts(Plan):
+class AlgorithmFacts(Plan, frozen=True, kw_only=True):
     """Which code ran."""
 
     name: str
@@ -88,7 +88,7 @@ class AlgorithmFacts(Plan):
     digest: str = ""  # sha256 of the folder (built-in), or of the image
 
 
-class ExportPlan(Plan):
+class ExportPlan(Plan, frozen=True, kw_only=True):
     """Upload logs and outputs to `<store>/<destination>/`, manifest.json last."""
 
     store: Store

@@ -29,7 +29,7 @@ class UserError(PosthumanError):
 
 
 class TransientError(PosthumanError):
-    """A fault of the world that may heal: a store, a node or an API server that can't be reached."""
+    """A fault that may heal: a store, a node or an API server that can't be reached."""
 
     reason = "Unavailable"
 

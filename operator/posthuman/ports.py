@@ -165,7 +165,7 @@ class CreatedNFT(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ledger(Protocol):
-    """Ocean's contracts on one EVM chain, and the one account that signs. Addresses are checksummed.
+    """Ocean's contracts on one EVM chain, and the one account that signs; checksummed addresses.
 
     No method both signs and sends. `sign_*` have no effect on the chain.
     """
@@ -201,7 +201,7 @@ class Ledger(Protocol):
 
 
 class MarketFee(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The market owner's share of each order, fixed at creation. `amount` in `token`'s whole units."""
+    """The market owner's share of each order, fixed at creation; `amount` in whole tokens."""
 
     address: str = ""  # empty: no fee
     token: str = ""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from posthuman.api.meta import Condition, Meta, NamedRef, Wire
 
 
-class Source(Wire):
+class Source(Wire, frozen=True, kw_only=True):
     """The model's files: a prefix in the environment's store, and the digest of its manifest."""
 
     prefix: str
     manifest_digest: str
 
 
-class AssetMetadata(Wire):
+class AssetMetadata(Wire, frozen=True, kw_only=True):
     """What buyers read."""
 
     name: str
@@ -22,14 +22,14 @@ class AssetMetadata(Wire):
     tags: tuple[str, ...] = ()
 
 
-class Reward(Wire):
+class Reward(Wire, frozen=True, kw_only=True):
     """Datatokens minted once, at publication: whole tokens, a decimal."""
 
     to: str
     amount: str = "0"
 
 
-class AssetSpec(Wire):
+class AssetSpec(Wire, frozen=True, kw_only=True):
     """`publication_id`, `parents`, `reward` and `job_uid` are the operator's alone to set."""
 
     environment_ref: NamedRef
@@ -42,7 +42,7 @@ class AssetSpec(Wire):
     job_uid: str = ""
 
 
-class TransactionRecord(Wire):
+class TransactionRecord(Wire, frozen=True, kw_only=True):
     """The outbox. `raw` is stored before anything is sent, and dropped once confirmed."""
 
     step: str  # create, metadata, mint, transfer
@@ -52,7 +52,7 @@ class TransactionRecord(Wire):
     block: int = 0  # 0: not confirmed
 
 
-class AssetStatus(Wire):
+class AssetStatus(Wire, frozen=True, kw_only=True):
     """Conditions Accepted, Published and Ready."""
 
     observed_generation: int = 0
@@ -66,7 +66,7 @@ class AssetStatus(Wire):
     published_at: str = ""
 
 
-class ModelAsset(Wire):
+class ModelAsset(Wire, frozen=True, kw_only=True):
     """An asset, typed."""
 
     metadata: Meta

@@ -18,7 +18,7 @@ class SealKind(StrEnum):
     BOTH = "Both"
 
 
-class Hardware(Wire):
+class Hardware(Wire, frozen=True, kw_only=True):
     """What one node offers a job, and how many nodes there are."""
 
     gpu_type: str = "NVIDIA-A100-SXM4-80GB"
@@ -30,7 +30,7 @@ class Hardware(Wire):
     shared_memory: str = "1Gi"
 
 
-class Scheduling(Wire):
+class Scheduling(Wire, frozen=True, kw_only=True):
     """Where worker (and stage) pods may land."""
 
     node_selector: dict[str, str] = {}
@@ -39,7 +39,7 @@ class Scheduling(Wire):
     runtime_class_name: str = ""
 
 
-class Limits(Wire):
+class Limits(Wire, frozen=True, kw_only=True):
     """What one job, and all jobs together, may take. Durations like 90m, 24h, 2h30m."""
 
     max_duration: str = "24h"
@@ -50,7 +50,7 @@ class Limits(Wire):
     max_result_bytes: str = "1Gi"
 
 
-class WorkspaceSpec(Wire):
+class WorkspaceSpec(Wire, frozen=True, kw_only=True):
     """The volume that a job's steps share."""
 
     storage_class_name: str = ""
@@ -58,7 +58,7 @@ class WorkspaceSpec(Wire):
     access_mode: str = "ReadWriteOnce"
 
 
-class StoreSpec(Wire):
+class StoreSpec(Wire, frozen=True, kw_only=True):
     """Where results go. The Secret (work namespace) has keys accessKeyId and secretAccessKey."""
 
     url: str
@@ -67,13 +67,13 @@ class StoreSpec(Wire):
     credentials_secret: NamedSecret | None = None
 
 
-class NamedSecret(Wire):
+class NamedSecret(Wire, frozen=True, kw_only=True):
     """A Secret of the work namespace."""
 
     name: str
 
 
-class ChainContracts(Wire):
+class ChainContracts(Wire, frozen=True, kw_only=True):
     """Ocean's contracts, for chains that the packaged address book doesn't know."""
 
     erc721_factory: str
@@ -82,7 +82,7 @@ class ChainContracts(Wire):
     dispenser: str = ""
 
 
-class MarketFeeSpec(Wire):
+class MarketFeeSpec(Wire, frozen=True, kw_only=True):
     """The market owner's share of every order: `amount` (a decimal) of `token` to `address`."""
 
     address: str
@@ -90,7 +90,7 @@ class MarketFeeSpec(Wire):
     amount: str = "0"
 
 
-class ChainSpec(Wire):
+class ChainSpec(Wire, frozen=True, kw_only=True):
     """The chain that publications go to. Secrets are in the work namespace."""
 
     chain_id: int
@@ -103,14 +103,14 @@ class ChainSpec(Wire):
     market_fee: MarketFeeSpec | None = None
 
 
-class Tenant(Wire):
+class Tenant(Wire, frozen=True, kw_only=True):
     """For which addresses a namespace may act; no owners listed: for any."""
 
     namespace: str
     owners: tuple[str, ...] = ()
 
 
-class Policy(Wire):
+class Policy(Wire, frozen=True, kw_only=True):
     """Who may run what on whose data."""
 
     tenants: tuple[Tenant, ...] = ()  # empty: every namespace, for any owner
@@ -120,8 +120,8 @@ class Policy(Wire):
     allowed_private_cidrs: tuple[str, ...] = msgspec.field(default=(), name="allowedPrivateCIDRs")
 
 
-class EnvironmentSpec(Wire):
-    """`workNamespace`, `chain` and `seal` have no meaning on a laptop, where steps are processes."""
+class EnvironmentSpec(Wire, frozen=True, kw_only=True):
+    """`workNamespace`, `chain`, `seal` mean nothing on a laptop, where steps are processes."""
 
     work_namespace: str
     store: StoreSpec
@@ -134,14 +134,14 @@ class EnvironmentSpec(Wire):
     policy: Policy = Policy()
 
 
-class GpuUse(Wire):
+class GpuUse(Wire, frozen=True, kw_only=True):
     """GPUs of the environment."""
 
     total: int = 0
     used: int = 0
 
 
-class EnvironmentStatus(Wire):
+class EnvironmentStatus(Wire, frozen=True, kw_only=True):
     """Conditions Ready, WorkNamespacePrepared, StoreReachable, ChainReachable, SignerFunded,
     SealEnforced; and what is in use."""
 
@@ -153,7 +153,7 @@ class EnvironmentStatus(Wire):
     signer: str = ""
 
 
-class ComputeEnvironment(Wire):
+class ComputeEnvironment(Wire, frozen=True, kw_only=True):
     """An environment, typed."""
 
     metadata: Meta

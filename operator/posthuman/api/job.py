@@ -26,14 +26,14 @@ class Phase(StrEnum):
 FINISHED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.STOPPED})
 
 
-class BuiltinAlgorithm(Wire):
+class BuiltinAlgorithm(Wire, frozen=True, kw_only=True):
     """An algorithm of the catalogue. `version`: the installed one if empty."""
 
     name: str
     version: str = ""
 
 
-class ImageAlgorithm(Wire):
+class ImageAlgorithm(Wire, frozen=True, kw_only=True):
     """A container of one's own; `reference` without a digest, which stands in `digest`."""
 
     reference: str
@@ -42,21 +42,21 @@ class ImageAlgorithm(Wire):
     args: tuple[str, ...] = ()
 
 
-class Algorithm(Wire):
+class Algorithm(Wire, frozen=True, kw_only=True):
     """Exactly one is set (a rule of the CRD)."""
 
     builtin: BuiltinAlgorithm | None = None
     image: ImageAlgorithm | None = None
 
 
-class AssetRef(Wire):
+class AssetRef(Wire, frozen=True, kw_only=True):
     """A ModelAsset of the same environment."""
 
     namespace: str
     name: str
 
 
-class JobInput(Wire):
+class JobInput(Wire, frozen=True, kw_only=True):
     """One input; exactly one of `asset_ref`, `uri`, `upload` is set (a rule of the CRD)."""
 
     name: str
@@ -67,7 +67,7 @@ class JobInput(Wire):
     sha256: str = ""
 
 
-class PublishSpec(Wire):
+class PublishSpec(Wire, frozen=True, kw_only=True):
     """What becomes of the model: a new asset of the owner's, and `reward` datatokens minted."""
 
     name: str
@@ -77,14 +77,14 @@ class PublishSpec(Wire):
     reward: str = "0"  # whole tokens, a decimal
 
 
-class WorkerResources(Wire):
+class WorkerResources(Wire, frozen=True, kw_only=True):
     """Of one worker pod; the environment's per-node figures if empty."""
 
     cpu: str = ""
     memory: str = ""
 
 
-class JobSpec(Wire):
+class JobSpec(Wire, frozen=True, kw_only=True):
     """See the CRD for what each field means to a person."""
 
     environment_ref: NamedRef
@@ -104,7 +104,7 @@ class JobSpec(Wire):
     publish: PublishSpec | None = None
 
 
-class Progress(Wire):
+class Progress(Wire, frozen=True, kw_only=True):
     """The algorithm's last progress line."""
 
     percent: float = 0.0
@@ -115,7 +115,7 @@ class Progress(Wire):
     updated_at: str = ""
 
 
-class Attempt(Wire):
+class Attempt(Wire, frozen=True, kw_only=True):
     """One run of the algorithm. `ended_at` is empty while it may still be alive."""
 
     number: int
@@ -128,7 +128,7 @@ class Attempt(Wire):
     counts: bool = True  # against `retries`; a suspended or preempted attempt doesn't
 
 
-class Results(Wire):
+class Results(Wire, frozen=True, kw_only=True):
     """Where the outputs lie; `manifest_digest` names them for good."""
 
     uri: str
@@ -138,14 +138,14 @@ class Results(Wire):
     bytes: int = 0
 
 
-class PublishedAsset(Wire):
+class PublishedAsset(Wire, frozen=True, kw_only=True):
     """The asset this job became."""
 
     name: str
     did: str = ""
 
 
-class JobStatus(Wire):
+class JobStatus(Wire, frozen=True, kw_only=True):
     """Conditions Accepted, Staged, Executed, Exported, Published, and Succeeded, which says at any
     time why the job isn't done (Unknown) or how it ended."""
 
@@ -162,7 +162,7 @@ class JobStatus(Wire):
     finished_at: str = ""
 
 
-class ComputeJob(Wire):
+class ComputeJob(Wire, frozen=True, kw_only=True):
     """A job, typed."""
 
     metadata: Meta

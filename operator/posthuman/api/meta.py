@@ -38,7 +38,7 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     """Base of everything that travels in an object: camel case there, frozen here."""
 
 
-class Meta(Wire):
+class Meta(Wire, frozen=True, kw_only=True):
     """The part of ObjectMeta the operator reads. Timestamps are RFC 3339 in UTC."""
 
     name: str
@@ -58,20 +58,20 @@ class Meta(Wire):
         return Key(self.namespace, self.name)
 
 
-class NamedRef(Wire):
+class NamedRef(Wire, frozen=True, kw_only=True):
     """An object of the same or no namespace."""
 
     name: str
 
 
-class SecretKeyRef(Wire):
+class SecretKeyRef(Wire, frozen=True, kw_only=True):
     """One key of a Secret in the environment's work namespace."""
 
     name: str
     key: str = ""
 
 
-class Condition(Wire):
+class Condition(Wire, frozen=True, kw_only=True):
     """A standard Kubernetes condition: a reason in one word and a sentence."""
 
     type: str

@@ -1,6 +1,7 @@
 """Steps: what a job wants to have running, in terms that a cluster and a laptop both understand.
 
-`wanted_*` in jobs/plans.py makes them (pure); kube/ renders them as Kubernetes Jobs, local/ as processes.
+`wanted_*` in jobs/plans.py makes them (pure); kube/ renders them as Kubernetes Jobs, local/ as
+processes.
 """
 
 from __future__ import annotations
