@@ -1,0 +1,1 @@
+"""The embedded default: the same ports on one machine, steps as processes, no cluster, no root."""
