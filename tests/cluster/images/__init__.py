@@ -1,0 +1,1 @@
+"""Images for the test cluster, made without a registry and without Docker."""
