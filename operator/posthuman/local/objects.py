@@ -1,4 +1,4 @@
-"""An API server's manners in memory: resourceVersions, conflicts, finalizers, and who is to be woken.
+"""An API server's manners in memory: resourceVersions, conflicts, finalizers, and whom to wake.
 
 The laptop's Cluster (local/cluster.py) and the tests' fake stand on it, so both obey the rules that
 the real API server enforces on kube/: a write at an old resourceVersion is refused.
@@ -63,7 +63,7 @@ class Objects:
         return self._store(msgspec.structs.replace(resource, metadata=meta))
 
     def write_status(self, resource: R) -> R:
-        """Raises Conflict if the object changed since `resource` was read, NotFound if it is gone."""
+        """Raises Conflict if it changed since `resource` was read, NotFound if it is gone."""
         current = self._current(resource)
         if current.metadata.resource_version != resource.metadata.resource_version:
             raise Conflict(f"{type(resource).__name__} {resource.metadata.key} has changed")

@@ -1,0 +1,140 @@
+"""What a step's nodes run on this machine: jobkit's programs, as pods would run them.
+
+Of the caller's own environment only PATH goes in, so no credential of a person reaches an
+algorithm that way. (It could still read this user's files: a laptop seals nothing.)
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from jobkit.plan import (
+    PLAN_ENV,
+    TERMINATION_LOG_ENV,
+    ExportPlan,
+    LaunchPlan,
+    StagePlan,
+)
+from posthuman.errors import UserError
+from posthuman.jobs.steps import Role, Step
+from posthuman.local.folders import Folders, folders_of, relocate
+from posthuman.local.layout import JobLayout
+from posthuman.local.running import Program
+
+IMPORT_ROOT = Path(__file__).parents[2]  # holds jobkit
+SUBCOMMANDS = {Role.STAGE: "fetch", Role.RUN: "launch", Role.EXPORT: "export"}
+IMAGES = frozenset({"jobkit", "algorithms"})
+LOCALHOST = "127.0.0.1"
+NO_IMAGES = (
+    "posthuman run can't run container images: name a built-in algorithm in "
+    "spec.algorithm.builtin, or apply the job to a cluster"
+)
+
+AnyPlan = StagePlan | LaunchPlan | ExportPlan
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """What this machine offers its jobs."""
+
+    algorithms: Path  # the folder that holds the built-in algorithms
+    file_root: Path | None = None  # `file:` URIs may point below it
+    cores: int = os.cpu_count() or 1
+
+
+def programs_of(
+    step: Step, layout: JobLayout, machine: Machine, credentials: Mapping[str, str]
+) -> list[Program]:
+    """Write each node's plan and say what to start. Raises UserError for a container image."""
+    if step.plan is None or step.command or step.image not in IMAGES:
+        raise UserError(NO_IMAGES, reason="ImagesNotSupported")
+    layout.make()
+    for mount in step.mounts:
+        (layout.workspace / mount.folder).mkdir(parents=True, exist_ok=True)
+    folders = folders_of(step.mounts, layout.workspace, machine.algorithms)
+    raw = msgspec.json.encode(_adapt(relocate(step.plan, folders), step, machine))
+    return [
+        _program(step, index, layout, raw, {**_common(step, folders, machine), **credentials})
+        for index in range(step.nodes)
+    ]
+
+
+def _adapt(plan: AnyPlan, step: Step, machine: Machine) -> AnyPlan:
+    """Rank 0 is on this machine, at a port that no other job uses; so are a person's own files."""
+    if isinstance(plan, StagePlan):
+        policy = plan.uri_policy
+        if machine.file_root is not None and "file" in policy.allowed_schemes:
+            policy = msgspec.structs.replace(policy, file_root=str(machine.file_root))
+        return msgspec.structs.replace(plan, uri_policy=policy)
+    if isinstance(plan, LaunchPlan):
+        return msgspec.structs.replace(
+            plan,
+            command=tuple(_installed(word) for word in plan.command),
+            processes_per_node=_processes_per_node(plan, step),
+            master_address=LOCALHOST if plan.nodes > 1 else "",
+            master_port=_free_port(),
+        )
+    return plan
+
+
+def _processes_per_node(plan: LaunchPlan, step: Step) -> int:
+    """One CPU process plays a node's GPUs where there are none."""
+    has_gpus = shutil.which("nvidia-smi") is not None
+    return plan.processes_per_node if has_gpus or not step.resources.gpus else 1
+
+
+def _installed(word: str) -> str:
+    """The image's `python` is the one that runs us."""
+    return sys.executable if word == "python" else word
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOCALHOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _common(step: Step, folders: Folders, machine: Machine) -> dict[str, str]:
+    processes = step.nodes
+    if isinstance(step.plan, LaunchPlan):
+        processes *= _processes_per_node(step.plan, step)
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": str(max(1, machine.cores // processes)),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(IMPORT_ROOT),
+        "POD_IP": LOCALHOST,
+        **{name: folders.text(value) for name, value in step.variables.items()},
+    }
+
+
+def _program(
+    step: Step, index: int, layout: JobLayout, plan: bytes, variables: dict[str, str]
+) -> Program:
+    plan_file = layout.of_node(step.name, index, "plan.json")
+    report = layout.of_node(step.name, index, "report.json")
+    plan_file.write_bytes(plan)
+    report.unlink(missing_ok=True)
+    own = {
+        "HOME": str(layout.home),
+        "TMPDIR": str(layout.temporary),
+        "JOB_COMPLETION_INDEX": str(index),
+        PLAN_ENV: str(plan_file),
+        TERMINATION_LOG_ENV: str(report),
+    }
+    return Program(
+        command=(sys.executable, "-m", "jobkit", SUBCOMMANDS[step.role]),
+        variables=variables | own,
+        folder=layout.workspace,
+        log=layout.of_node(step.name, index, "log"),
+        report=report,
+    )
