@@ -125,6 +125,16 @@ class ResultStore(Protocol):
         """Bytes of an object. Raises NotFound."""
 
 
+class UnsignedTransaction(msgspec.Struct, frozen=True, kw_only=True):
+    """A call with its gas and fees, lacking only a nonce and a signature. Hex strings with 0x."""
+
+    to: str
+    data: str
+    gas: int
+    max_fee_wei: int  # per gas
+    tip_wei: int  # per gas
+
+
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     """A signed transaction, ready to be stored and then sent. Hex strings with 0x."""
 
@@ -162,12 +172,15 @@ class CreatedNFT(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
     block: int
     creator: str
+    name: str = ""
 
 
 class Ledger(Protocol):
     """Ocean's contracts on one EVM chain, and the one account that signs; checksummed addresses.
 
-    No method both signs and sends. `sign_*` have no effect on the chain.
+    No method both signs and sends. `prepare_*` ask the node for gas and fees, change nothing, and
+    raise UserError where the contracts would refuse, TransientError (SignerUnfunded) where the
+    purse can't pay.
     """
 
     @property
@@ -181,21 +194,31 @@ class Ledger(Protocol):
     async def next_nonce(self) -> int:
         """The signer's transaction count, pending ones included."""
 
+    async def mined_nonce(self) -> int:
+        """The signer's transaction count, pending ones left out."""
+
     async def find(self, publication_id: str) -> CreatedNFT | None:
         """The NFT that the signer created for this publication, from NFTCreated events."""
 
-    async def sign_create(
-        self, nonce: int, publication: Publication, name: str, market_fee: MarketFee
-    ) -> Transaction: ...
-    async def sign_metadata(self, nonce: int, nft: str, ddo: bytes) -> Transaction: ...
-    async def sign_mint(self, nonce: int, datatoken: str, to: str, wei: int) -> Transaction: ...
-    async def sign_transfer(self, nonce: int, nft: str, to: str) -> Transaction: ...
+    async def prepare_create(
+        self, publication: Publication, name: str, market_fee: MarketFee
+    ) -> UnsignedTransaction: ...
+    async def prepare_metadata(self, nft: str, ddo: bytes) -> UnsignedTransaction: ...
+    async def prepare_mint(self, datatoken: str, to: str, wei: int) -> UnsignedTransaction: ...
+    async def prepare_transfer(self, nft: str, to: str) -> UnsignedTransaction: ...
+    def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
+        """Asks nobody, so that nothing but a crash can part a reserved nonce from its bytes."""
+
     async def send(self, raw: str) -> None:
         """Send stored bytes; "already known" and the like are success."""
 
     async def receipt(self, transaction_hash: str) -> Receipt | None: ...
-    async def minted_wei(self, datatoken: str, to: str) -> int:
-        """What was minted to an address so far, from the token's mint events."""
+    async def minted_wei(self, datatoken: str, to: str, since_block: int) -> int:
+        """What was minted to an address so far, from the token's mint events; `since_block`: one
+        not after the token's creation."""
+
+    async def has_metadata(self, nft: str) -> bool:
+        """Whether a DDO was set."""
 
     async def nft_owner(self, nft: str) -> str: ...
 
@@ -206,3 +229,15 @@ class MarketFee(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     address: str = ""  # empty: no fee
     token: str = ""
     amount: str = "0"
+
+
+class ChainReader(Protocol):
+    """What anyone can read of Ocean's contracts on one chain, without a key."""
+
+    @property
+    def chain_id(self) -> int: ...
+    async def creation(self, did: str) -> CreatedNFT | None:
+        """The NFT with this DID, by its creation event; whoever made it, so mind `creator`. Its
+        `publication` is empty where the tokenURI isn't one of ours."""
+
+    async def nft_owner(self, nft: str) -> str: ...

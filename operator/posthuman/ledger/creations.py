@@ -1,0 +1,98 @@
+"""Ocean's NFTCreated events, read in bounded ranges of blocks and kept as far as they are settled.
+
+What is kept is a cache that can be lost: it only spares reading the same old blocks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+from eth_typing import ChecksumAddress, HexStr
+from hexbytes import HexBytes
+from web3 import AsyncWeb3
+from web3.contract import AsyncContract
+from web3.logs import DISCARD
+from web3.types import EventData, TxReceipt
+
+from posthuman.ledger.contracts import Deployment, artifact
+from posthuman.ledger.logs import address_topic, logs_between
+from posthuman.ledger.rpc import Web3, translated
+from posthuman.ledger.token_uri import decode_token_uri
+from posthuman.ports import CreatedNFT
+
+SETTLED_BLOCKS = 64  # deeper blocks are not reorganised any more
+
+
+class Creations:
+    """The NFTs made by one creator, or by anyone, through Ocean's factory."""
+
+    def __init__(self, web3: Web3, deployment: Deployment, creator: str | None = None) -> None:
+        self._web3 = web3
+        self._factory = factory_contract(web3, deployment)
+        self._creator = creator
+        self._next_block = deployment.first_block
+        self._settled: list[CreatedNFT] = []
+        self._reading = asyncio.Lock()
+
+    async def all(self) -> list[CreatedNFT]:
+        """Oldest first. Datatokens are left out: `with_datatoken` adds one."""
+        async with self._reading:
+            with translated("reading Ocean's NFTCreated events"):
+                latest = await self._web3.eth.block_number
+                fresh = await self._read(self._next_block, latest)
+            return self._settle(fresh, latest - SETTLED_BLOCKS)
+
+    async def with_datatoken(self, creation: CreatedNFT) -> CreatedNFT:
+        """The same, with the datatoken that its transaction made."""
+        with translated(f"reading the receipt of {creation.hash}"):
+            receipt = await self._web3.eth.get_transaction_receipt(HexStr(creation.hash))
+        return created_in(self._factory, receipt) or creation
+
+    def _settle(self, fresh: list[CreatedNFT], last_block: int) -> list[CreatedNFT]:
+        found = [*self._settled, *fresh]
+        self._settled += [creation for creation in fresh if creation.block <= last_block]
+        self._next_block = max(self._next_block, last_block + 1)
+        return found
+
+    async def _read(self, first: int, last: int) -> list[CreatedNFT]:
+        event = self._factory.events.NFTCreated()
+        topics: list[str | None] = [AsyncWeb3.to_hex(HexBytes(event.topic))]
+        if self._creator:
+            topics += [None, None, address_topic(self._creator)]
+        logs = await logs_between(self._web3, self._factory.address, topics, first, last)
+        return [_creation(event.process_log(log)) for log in logs]
+
+
+def factory_contract(web3: Web3, deployment: Deployment) -> AsyncContract:
+    """Ocean's ERC721Factory."""
+    address = AsyncWeb3.to_checksum_address(deployment.contracts.erc721_factory)
+    return web3.eth.contract(address, abi=artifact("ERC721Factory").abi)
+
+
+def created_in(factory: AsyncContract, receipt: TxReceipt) -> CreatedNFT | None:
+    """The NFT and datatoken of a `createNftWith…` transaction."""
+    nfts = list(factory.events.NFTCreated().process_receipt(receipt, errors=DISCARD))
+    tokens = list(factory.events.TokenCreated().process_receipt(receipt, errors=DISCARD))
+    if not nfts:
+        return None
+    return _creation(nfts[0], tokens[0]["args"]["newTokenAddress"] if tokens else "")
+
+
+def did_of(nft: str, chain_id: int) -> str:
+    """Ocean's DID of an NFT; `nft` is a checksummed address."""
+    return "did:op:" + hashlib.sha256(f"{nft}{chain_id}".encode()).hexdigest()
+
+
+def _creation(event: EventData, datatoken: str = "") -> CreatedNFT:
+    said = event["args"]
+    nft: ChecksumAddress = said["newTokenAddress"]
+    return CreatedNFT(
+        publication=decode_token_uri(said["tokenURI"]),
+        nft=nft,
+        datatoken=datatoken,
+        hash=AsyncWeb3.to_hex(event["transactionHash"]),
+        block=event["blockNumber"],
+        creator=said["creator"],
+        name=said["tokenName"],
+    )

@@ -1,0 +1,277 @@
+"""The Ledger port on Ocean's contracts (ports.py): web3, and the account that signs.
+
+Stands between the core and one chain. Its errors are posthuman.errors alone (rpc.py); it never
+logs or repeats a key or a node's URL.
+
+Assets are ERC721Template NFTs with one ERC20Template datatoken (template 1). That template knows no
+cap, so the NFT's owner can always mint and sell; what keeps the operator from minting twice is the
+outbox (assets/), and what keeps it from minting later is the NFT's transfer, which wipes minters.
+The datatoken has no payment collector of its own, so payments go to whoever owns the NFT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from decimal import Decimal
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from eth_typing import ChecksumAddress, HexStr
+from web3 import AsyncWeb3
+from web3.constants import ADDRESS_ZERO
+from web3.contract import AsyncContract
+from web3.contract.async_contract import AsyncContractFunction
+from web3.exceptions import TransactionNotFound, Web3RPCError
+from web3.types import TxParams, TxReceipt
+
+from posthuman.api.environment import ChainSpec
+from posthuman.errors import TransientError, UserError
+from posthuman.ledger.account import account_of
+from posthuman.ledger.contracts import Deployment, artifact, deployment_of
+from posthuman.ledger.creations import Creations, created_in, factory_contract
+from posthuman.ledger.logs import address_topic, logs_between
+from posthuman.ledger.rpc import Web3, open_web3, says_already_sent, translated
+from posthuman.ledger.token_uri import encode_token_uri
+from posthuman.ports import (
+    CreatedNFT,
+    MarketFee,
+    Publication,
+    Receipt,
+    Transaction,
+    UnsignedTransaction,
+)
+
+TEMPLATE_INDEX = 1
+NFT_SYMBOL = "PHNFT"
+DATATOKEN_SYMBOL = "PHDT"
+TOKEN_ID = 1  # every Ocean NFT contract holds the one token
+NO_CAP = 2**256 - 1
+METADATA_ACTIVE = 0
+METADATA_PLAIN = b"\x00"  # flags: neither compressed nor encrypted
+GAS_MARGIN = Decimal("1.2")
+BASE_FEE_MARGIN = 3  # the base fee may triple (10 full blocks) before a transaction stalls
+WEI = Decimal(10**18)
+_TRANSFER = AsyncWeb3.to_hex(AsyncWeb3.keccak(text="Transfer(address,address,uint256)"))
+
+
+def open_ledger(rpc_url: str, private_key: bytes, chain: ChainSpec) -> OceanLedger:
+    """Connects to nothing yet. Raises UserError for a key or a chain that can't be used."""
+    return OceanLedger(
+        open_web3(rpc_url), account_of(private_key), chain.chain_id, deployment_of(chain)
+    )
+
+
+class OceanLedger:
+    """See ports.Ledger."""
+
+    def __init__(
+        self, web3: Web3, account: LocalAccount, chain_id: int, deployment: Deployment
+    ) -> None:
+        self._web3 = web3
+        self._account = account
+        self._chain_id = chain_id
+        self._factory = factory_contract(web3, deployment)
+        self._creations = Creations(web3, deployment, account.address)
+
+    @property
+    def chain_id(self) -> int:
+        """As the environment says; `check` compares it with the node's."""
+        return self._chain_id
+
+    @property
+    def signer(self) -> str:
+        """Checksummed address."""
+        return str(self._account.address)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._web3.provider.disconnect()
+
+    async def check(self) -> None:
+        """Raises UserError: ChainIdMismatch, ContractMissing."""
+        with translated("asking the node for its chain id"):
+            actual = await self._web3.eth.chain_id
+            code = await self._web3.eth.get_code(self._factory.address)
+        if actual != self._chain_id:
+            raise UserError(
+                f"the node serves chain {actual}, the environment names chain {self._chain_id}: "
+                "correct spec.chain.chainId or the Secret of the node's URL",
+                "ChainIdMismatch",
+            )
+        if not code:
+            raise UserError(
+                f"chain {actual} has no contract at {self._factory.address}: "
+                "correct spec.chain.contracts.erc721Factory",
+                "ContractMissing",
+            )
+
+    async def balance_wei(self) -> int:
+        with translated(f"reading the balance of {self.signer}"):
+            return await self._web3.eth.get_balance(self._account.address)
+
+    async def next_nonce(self) -> int:
+        return await self._transaction_count("pending")
+
+    async def mined_nonce(self) -> int:
+        return await self._transaction_count("latest")
+
+    async def _transaction_count(self, block: Any) -> int:
+        with translated(f"reading the nonce of {self.signer}"):
+            return await self._web3.eth.get_transaction_count(self._account.address, block)
+
+    async def find(self, publication_id: str) -> CreatedNFT | None:
+        """The oldest, should there ever be two."""
+        if not await self.mined_nonce():
+            return None
+        for creation in await self._creations.all():
+            if creation.publication.publication_id == publication_id:
+                return await self._creations.with_datatoken(creation)
+        return None
+
+    async def prepare_create(
+        self, publication: Publication, name: str, market_fee: MarketFee
+    ) -> UnsignedTransaction:
+        signer = self._account.address
+        uri = encode_token_uri(publication, name)
+        nft = (name, NFT_SYMBOL, TEMPLATE_INDEX, uri, True, signer)
+        fee_wei = await self._fee_wei(market_fee)
+        addresses = [
+            signer,
+            ADDRESS_ZERO,
+            market_fee.address or ADDRESS_ZERO,
+            market_fee.token or ADDRESS_ZERO,
+        ]
+        names = [name, DATATOKEN_SYMBOL]
+        token: tuple[Any, ...] = (TEMPLATE_INDEX, names, addresses, [NO_CAP, fee_wei], [])
+        call = self._factory.functions.createNftWithErc20(nft, token)
+        return await self._prepare(call, f"creating the NFT {name!r}")
+
+    async def _fee_wei(self, fee: MarketFee) -> int:
+        if not fee.address or not fee.token:
+            return 0
+        token = self._contract("ERC20Template", fee.token)
+        with translated(f"reading the decimals of the market fee's token {fee.token}"):
+            decimals = await token.functions.decimals().call()
+        return int(Decimal(fee.amount).scaleb(decimals))
+
+    async def prepare_metadata(self, nft: str, ddo: bytes) -> UnsignedTransaction:
+        """In clear; the hash is sha256 of the same bytes."""
+        call = self._contract("ERC721Template", nft).functions.setMetaData(
+            METADATA_ACTIVE, "", "", METADATA_PLAIN, ddo, hashlib.sha256(ddo).digest(), []
+        )
+        return await self._prepare(call, f"setting the metadata of {nft}")
+
+    async def prepare_mint(self, datatoken: str, to: str, wei: int) -> UnsignedTransaction:
+        receiver = AsyncWeb3.to_checksum_address(to)
+        call = self._contract("ERC20Template", datatoken).functions.mint(receiver, wei)
+        return await self._prepare(call, f"minting {wei / WEI:f} of {datatoken}")
+
+    async def prepare_transfer(self, nft: str, to: str) -> UnsignedTransaction:
+        receiver = AsyncWeb3.to_checksum_address(to)
+        call = self._contract("ERC721Template", nft).functions.safeTransferFrom(
+            self._account.address, receiver, TOKEN_ID
+        )
+        return await self._prepare(call, f"transferring {nft} to {to}")
+
+    async def _prepare(self, call: AsyncContractFunction, doing: str) -> UnsignedTransaction:
+        with translated(doing):
+            data = call._encode_transaction_data()
+            params: TxParams = {"from": self._account.address, "to": call.address, "data": data}
+            eth = self._web3.eth
+            estimate, tip, block, balance = await asyncio.gather(
+                eth.estimate_gas(params),
+                eth.max_priority_fee,
+                eth.get_block("latest"),
+                eth.get_balance(self._account.address),
+            )
+        if "baseFeePerGas" not in block:
+            raise UserError(f"chain {self._chain_id} has no EIP-1559 fees", "FeesUnsupported")
+        gas = int(estimate * GAS_MARGIN)
+        max_fee = block["baseFeePerGas"] * BASE_FEE_MARGIN + tip
+        self._check_purse(doing, gas * max_fee, balance)
+        return UnsignedTransaction(
+            to=str(call.address), data=str(data), gas=gas, max_fee_wei=max_fee, tip_wei=tip
+        )
+
+    def _check_purse(self, doing: str, cost_wei: int, balance_wei: int) -> None:
+        if balance_wei < cost_wei:
+            raise TransientError(
+                f"{doing}: the signer {self.signer} holds {balance_wei / WEI:f} of the chain's "
+                f"coin and may need {cost_wei / WEI:f} for gas; send it some",
+                "SignerUnfunded",
+            )
+
+    def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
+        signed = self._account.sign_transaction(
+            {
+                "type": 2,
+                "chainId": self._chain_id,
+                "nonce": nonce,
+                "to": AsyncWeb3.to_checksum_address(unsigned.to),
+                "value": 0,
+                "data": HexStr(unsigned.data),
+                "gas": unsigned.gas,
+                "maxFeePerGas": unsigned.max_fee_wei,
+                "maxPriorityFeePerGas": unsigned.tip_wei,
+            }
+        )
+        raw = AsyncWeb3.to_hex(signed.raw_transaction)
+        return Transaction(hash=AsyncWeb3.to_hex(signed.hash), raw=raw, nonce=nonce)
+
+    async def send(self, raw: str) -> None:
+        with translated("sending a transaction"):
+            try:
+                await self._web3.eth.send_raw_transaction(HexStr(raw))
+            except Web3RPCError as error:
+                if not says_already_sent(error):
+                    raise
+
+    async def receipt(self, transaction_hash: str) -> Receipt | None:
+        with translated(f"reading the receipt of {transaction_hash}"):
+            try:
+                mined = await self._web3.eth.get_transaction_receipt(HexStr(transaction_hash))
+            except TransactionNotFound:
+                return None
+        return self._receipt(mined, await self._latest_block())
+
+    async def _latest_block(self) -> int:
+        with translated("reading the number of the latest block"):
+            return await self._web3.eth.block_number
+
+    def _receipt(self, mined: TxReceipt, latest_block: int) -> Receipt:
+        creation = created_in(self._factory, mined)
+        return Receipt(
+            hash=AsyncWeb3.to_hex(mined["transactionHash"]),
+            block=mined["blockNumber"],
+            succeeded=mined["status"] == 1,
+            confirmations=max(latest_block - mined["blockNumber"] + 1, 0),
+            nft=creation.nft if creation else "",
+            datatoken=creation.datatoken if creation else "",
+            gas_used=mined["gasUsed"],
+        )
+
+    async def minted_wei(self, datatoken: str, to: str, since_block: int) -> int:
+        latest = await self._latest_block()
+        topics = [_TRANSFER, address_topic(ADDRESS_ZERO), address_topic(to)]
+        address = AsyncWeb3.to_checksum_address(datatoken)
+        with translated(f"reading the mints of {datatoken}"):
+            logs = await logs_between(self._web3, address, topics, since_block, latest)
+        return sum(int.from_bytes(log["data"]) for log in logs)
+
+    async def has_metadata(self, nft: str) -> bool:
+        with translated(f"reading the metadata of {nft}"):
+            said = await self._contract("ERC721Template", nft).functions.getMetaData().call()
+        return bool(said[3])
+
+    async def nft_owner(self, nft: str) -> str:
+        with translated(f"reading the owner of {nft}"):
+            owner: ChecksumAddress = (
+                await self._contract("ERC721Template", nft).functions.ownerOf(TOKEN_ID).call()
+            )
+        return str(owner)
+
+    def _contract(self, name: str, address: str) -> AsyncContract:
+        return self._web3.eth.contract(
+            AsyncWeb3.to_checksum_address(address), abi=artifact(name).abi
+        )

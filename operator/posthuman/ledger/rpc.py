@@ -1,0 +1,89 @@
+"""The one door to a chain's node: opens it, and turns every fault of it into our own errors.
+
+An RPC URL is a credential (providers put API keys into its path), so no message carries it: causes
+are named by their kind, and are not chained, since their own text may hold the URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import aiohttp
+from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3.exceptions import (
+    BadFunctionCallOutput,
+    ContractLogicError,
+    RequestTimedOut,
+    Web3Exception,
+    Web3RPCError,
+)
+
+from posthuman.errors import PosthumanError, TransientError, UserError
+
+REQUEST_SECONDS = 20.0
+_URL = re.compile(r"\b\w+://\S+")
+_ALREADY_SENT = ("already known", "nonce too low", "already imported", "alreadyknown")
+_UNREACHABLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError, RequestTimedOut)
+_VENDOR_ERRORS = (*_UNREACHABLE, Web3Exception, json.JSONDecodeError)
+_UNFUNDED = "insufficient funds"
+
+Web3 = AsyncWeb3[AsyncHTTPProvider]
+
+
+def open_web3(rpc_url: str) -> Web3:
+    """A connection that never repeats a request by itself: trying again is the reconcile's task."""
+    timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+    provider = AsyncHTTPProvider(
+        rpc_url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
+    )
+    return AsyncWeb3(provider)
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Raise TransientError for a node's fault, UserError for a call that the contracts refuse."""
+    try:
+        yield
+    except _VENDOR_ERRORS as error:
+        raise _translate(error, doing) from None
+
+
+def says_already_sent(error: Web3RPCError) -> bool:
+    """Whether the node has the transaction, or one with its nonce: then look for the receipt."""
+    text = str(error).lower()
+    return any(words in text for words in _ALREADY_SENT)
+
+
+def _translate(error: Exception, doing: str) -> PosthumanError:
+    if isinstance(error, ContractLogicError):
+        return UserError(f"{doing}: the contract refuses it: {error.message}", "WouldRevert")
+    if isinstance(error, BadFunctionCallOutput):
+        return UserError(f"{doing}: no such contract at that address", "ContractMissing")
+    if isinstance(error, Web3RPCError):
+        return _of_rpc(error, doing)
+    if isinstance(error, _UNREACHABLE):
+        return TransientError(f"{doing}: {_unreachable(error)}", "ChainUnreachable")
+    return TransientError(f"{doing}: {type(error).__name__}: {_scrub(error)}", "ChainFault")
+
+
+def _of_rpc(error: Web3RPCError, doing: str) -> PosthumanError:
+    if _UNFUNDED in str(error).lower():
+        return TransientError(
+            f"{doing}: the signer can't pay for gas; send it some of the chain's coin",
+            "SignerUnfunded",
+        )
+    return TransientError(f"{doing}: the node answers: {_scrub(error)}", "ChainFault")
+
+
+def _unreachable(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"the node answers HTTP {error.status}; check the Secret of its URL"
+    return f"the node can't be reached ({type(error).__name__})"
+
+
+def _scrub(error: Exception) -> str:
+    return _URL.sub("<url>", str(error))[:300]
