@@ -148,6 +148,10 @@ class LocalCluster:
         """Raises Conflict when an asset of that name exists."""
         self._objects.create(asset)
 
+    async def delete_asset(self, key: Key) -> None:
+        """Absent is done."""
+        self._objects.delete(ModelAsset, key)
+
     async def write_job(self, job: ComputeJob) -> None:
         """Raises Conflict, NotFound."""
         self._objects.write_status(job)

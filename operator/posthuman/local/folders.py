@@ -6,6 +6,7 @@ path that a plan, a command or a variable names is rewritten. Nothing enforces a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -32,9 +33,24 @@ class Folders(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def text(self, text: str) -> str:
-        """A word of a command or a variable: rewritten if it is a mapped path."""
+        """A word of a command: rewritten if it is a mapped path."""
         found = self.local(text)
         return text if found is None else str(found)
+
+    def variable(self, text: str) -> str:
+        """A variable's value: a path, or JSON with paths as values."""
+        if not text.startswith(("{", "[")):
+            return self.text(text)
+        return json.dumps(self._within(json.loads(text)))
+
+    def _within(self, content: object) -> object:
+        if isinstance(content, str):
+            return self.text(content)
+        if isinstance(content, list):
+            return [self._within(value) for value in content]
+        if isinstance(content, dict):
+            return {name: self._within(value) for name, value in content.items()}
+        return content
 
     def plan_path(self, path: str) -> str:
         """The same for a path that must lie in the workspace. Raises UserError."""

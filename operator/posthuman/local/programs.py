@@ -44,7 +44,6 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """What this machine offers its jobs."""
 
     algorithms: Path  # the folder that holds the built-in algorithms
-    file_root: Path | None = None  # `file:` URIs may point below it
     cores: int = os.cpu_count() or 1
 
 
@@ -66,12 +65,7 @@ def programs_of(
 
 
 def _adapt(plan: AnyPlan, step: Step, machine: Machine) -> AnyPlan:
-    """Rank 0 is on this machine, at a port that no other job uses; so are a person's own files."""
-    if isinstance(plan, StagePlan):
-        policy = plan.uri_policy
-        if machine.file_root is not None and "file" in policy.allowed_schemes:
-            policy = msgspec.structs.replace(policy, file_root=str(machine.file_root))
-        return msgspec.structs.replace(plan, uri_policy=policy)
+    """Rank 0 is on this machine, at a port that no other job uses."""
     if isinstance(plan, LaunchPlan):
         return msgspec.structs.replace(
             plan,
@@ -113,7 +107,7 @@ def _common(step: Step, folders: Folders, machine: Machine) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(IMPORT_ROOT),
         "POD_IP": LOCALHOST,
-        **{name: folders.text(value) for name, value in step.variables.items()},
+        **{name: folders.variable(value) for name, value in step.variables.items()},
     }
 
 
