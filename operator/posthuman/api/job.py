@@ -138,6 +138,16 @@ class Results(Wire, frozen=True, kw_only=True):
     bytes: int = 0
 
 
+class InputRecord(Wire, frozen=True, kw_only=True):
+    """What an input was when the job was accepted: the operator's own record, for the lineage."""
+
+    name: str
+    kind: str
+    did: str = ""
+    prefix: str = ""
+    manifest_digest: str = ""
+
+
 class PublishedAsset(Wire, frozen=True, kw_only=True):
     """The asset this job became."""
 
@@ -153,6 +163,7 @@ class JobStatus(Wire, frozen=True, kw_only=True):
     outcome: Literal["", "Succeeded", "Failed", "Stopped"] = ""
     observed_generation: int = 0
     work_namespace: str = ""
+    inputs: tuple[InputRecord, ...] = ()
     conditions: tuple[Condition, ...] = ()
     progress: Progress | None = None
     attempts: tuple[Attempt, ...] = ()

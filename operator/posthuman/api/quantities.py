@@ -16,6 +16,7 @@ WEI_PER_TOKEN_DIGITS = 18  # an ERC-20 datatoken has 18 decimals
 # The same text stands in the CRDs; no Python-only syntax, the API server reads it with RE2.
 DURATION_PATTERN = "^([1-9][0-9]{0,4}h)?([1-9][0-9]{0,6}m)?([1-9][0-9]{0,8}s)?$"
 BYTES_PATTERN = "^[0-9]{1,15}([.][0-9]{1,9})?([kMGTPE]|[KMGTPE]i)?$"
+CPU_PATTERN = "^([0-9]{1,7}m|[0-9]{1,4}([.][0-9]{1,3})?)$"
 TOKENS_PATTERN = "^[0-9]{1,30}([.][0-9]{1,18})?$"
 
 _SECONDS = (3600.0, 60.0, 1.0)
@@ -56,3 +57,11 @@ def parse_tokens_wei(text: str) -> int:
         )
     whole, _, fraction = text.partition(".")
     return int(whole + fraction.ljust(WEI_PER_TOKEN_DIGITS, "0"))
+
+
+def parse_cpu_millis(text: str) -> int:
+    """Thousandths of a core of a Kubernetes quantity such as 2, 1.5 or 500m. Raises UserError."""
+    found = re.fullmatch(CPU_PATTERN, text, re.ASCII)
+    if found is None:
+        raise UserError(f'"{text}" is no amount of CPU: write cores such as 2, 1.5 or 500m')
+    return int(text[:-1]) if text.endswith("m") else int(Decimal(text) * 1000)

@@ -1,0 +1,1 @@
+"""Capacity, limits, policy: "may this job run here, and why not"; an environment's own state."""

@@ -1,0 +1,155 @@
+"""What to do next for a job: observed world in, decision out. Pure and total.
+
+No phase is a trigger: each pass looks at the whole world and finds the first part of the job's life
+that isn't behind it (accept, stage, run, export, publish), so a lost event or a restart changes
+nothing. Design: "A job's life".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from posthuman.api.conditions import seconds_between, timestamp
+from posthuman.api.environment import ComputeEnvironment
+from posthuman.api.job import FINISHED, InputRecord, JobInput, Phase
+from posthuman.api.meta import FINALIZER
+from posthuman.environments.policy import Request, review, unknown_environment
+from posthuman.environments.verdict import Refusal
+from posthuman.jobs.draft import Draft
+from posthuman.jobs.exporting import export
+from posthuman.jobs.observed import (
+    AddFinalizer,
+    Decision,
+    DeleteAnchor,
+    DeleteJob,
+    DropFinalizer,
+    Observed,
+)
+from posthuman.jobs.plans import base_name
+from posthuman.jobs.publishing import publish
+from posthuman.jobs.running import halt, run
+from posthuman.jobs.staging import stage
+
+
+def decide(seen: Observed, now: datetime) -> Decision:
+    """The next actions and the status of a job."""
+    draft = Draft(seen.job, now)
+    if seen.job.metadata.deletion_timestamp:
+        _tear_down(seen, draft)
+    elif draft.status.phase in FINISHED:
+        _after_the_end(seen, draft)
+    elif draft.holds("Exported"):
+        publish(seen, draft)
+    elif seen.environment is None:
+        _without_environment(seen, draft)
+    else:
+        _live(seen, seen.environment, draft)
+    return draft.decision()
+
+
+def _live(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None:
+    if not draft.holds("Accepted") and not _accept(seen, environment, draft):
+        return
+    if FINALIZER not in seen.job.metadata.finalizers:
+        draft.do(AddFinalizer())
+        draft.status = seen.job.status  # the finalizer's write wakes us at a new resourceVersion
+        return
+    if not draft.status.outcome and (seen.job.spec.stop or seen.job.spec.suspend):
+        halt(_so_far(seen, draft), draft)
+    elif not draft.status.outcome and not draft.holds("Staged"):
+        stage(_so_far(seen, draft), environment, draft)
+    if not draft.status.outcome and draft.holds("Staged") and not _halted(seen):
+        run(_so_far(seen, draft), environment, draft)
+    if draft.status.outcome and draft.status.phase not in FINISHED:
+        export(_so_far(seen, draft), environment, draft)
+
+
+def _so_far(seen: Observed, draft: Draft) -> Observed:
+    """The world with the job as this pass has written it until now."""
+    job = msgspec.structs.replace(seen.job, status=draft.status)
+    return msgspec.structs.replace(seen, job=job)
+
+
+def _halted(seen: Observed) -> bool:
+    return seen.job.spec.stop or seen.job.spec.suspend
+
+
+def _accept(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> bool:
+    """Policy, limits, inputs. A refusal ends the job before anything was made."""
+    if seen.job.spec.stop:
+        draft.update(outcome="Stopped")
+        draft.finish(Phase.STOPPED, "Stopped", "stopped before it was accepted")
+        return False
+    request = Request(
+        job=seen.job,
+        environment=environment,
+        assets=seen.input_assets,
+        catalogue=seen.settings.catalogue,
+        allow_files=bool(seen.settings.file_root),
+    )
+    verdict = review(request)
+    if isinstance(verdict, Refusal):
+        draft.refuse(verdict)
+        return False
+    if verdict is not None:
+        draft.condition("Accepted", "False", verdict.reason, verdict.message)
+        draft.wait_for(Phase.PENDING, verdict)
+        return False
+    draft.update(inputs=tuple(_record(seen, found) for found in seen.job.spec.inputs))
+    draft.done("Accepted", f"accepted by environment {environment.metadata.name}")
+    return True
+
+
+def _record(seen: Observed, found: JobInput) -> InputRecord:
+    """The input as it is now: what is fetched, and what the lineage will say."""
+    asset = seen.input_assets.get(found.name)
+    if asset is None:
+        return InputRecord(name=found.name, kind=found.kind)
+    source = asset.spec.source
+    return InputRecord(
+        name=found.name,
+        kind=found.kind,
+        did=asset.status.did,
+        prefix=source.prefix,
+        manifest_digest=source.manifest_digest,
+    )
+
+
+def _without_environment(seen: Observed, draft: Draft) -> None:
+    """Before acceptance a wait with a sentence; after it the environment was taken away."""
+    waiting = unknown_environment(seen.job.spec.environment_ref.name, seen.environment_names)
+    if not draft.holds("Accepted"):
+        draft.condition("Accepted", "False", waiting.reason, waiting.message)
+    draft.wait_for(draft.status.phase or Phase.PENDING, waiting)
+    if seen.job.spec.stop and not draft.holds("Accepted"):
+        draft.update(outcome="Stopped")
+        draft.finish(Phase.STOPPED, "Stopped", "stopped before it was accepted")
+
+
+def _after_the_end(seen: Observed, draft: Draft) -> None:
+    """The work namespace is cleared; the job itself goes when its time to live is over."""
+    if seen.anchor:
+        draft.do(DeleteAnchor(seen.work_namespace, base_name(seen.job)))
+    elif FINALIZER in seen.job.metadata.finalizers:
+        draft.do(DropFinalizer())
+    ttl = seen.job.spec.ttl_seconds_after_finished
+    if ttl is None:
+        return
+    left = ttl - seconds_between(draft.status.finished_at, timestamp(draft.now))
+    if left > 0:
+        draft.look_again(left)
+    else:
+        draft.do(DeleteJob())
+
+
+def _tear_down(seen: Observed, draft: Draft) -> None:
+    """Deleted: first its pods and volume, then the finalizer. The published asset stays."""
+    if FINALIZER not in seen.job.metadata.finalizers:
+        return
+    if seen.anchor or any(step.live_pods for step in seen.steps):
+        draft.do(DeleteAnchor(seen.work_namespace, base_name(seen.job)))
+        draft.look_again(5)
+        return
+    draft.do(DropFinalizer())

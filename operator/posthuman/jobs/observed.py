@@ -1,0 +1,123 @@
+"""What one pass sees of a job's world, and what it decides; both plain facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from jobkit.manifest import Manifest
+from posthuman.api.asset import ModelAsset
+from posthuman.api.environment import ComputeEnvironment
+from posthuman.api.job import ComputeJob, JobStatus
+from posthuman.api.meta import Key
+from posthuman.environments.catalogue import Catalogue
+from posthuman.jobs.steps import Anchor, Role, Step, StepState
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an installation fixes for all its jobs. Times in seconds."""
+
+    catalogue: Catalogue
+    algorithms_path: str = "/opt/posthuman/algorithms"
+    file_root: str = ""  # laptop: `file:` is allowed below it
+    progress_interval_seconds: float = 10.0
+    image_pull_grace_seconds: float = 60.0
+    kill_grace_seconds: float = 30.0
+    stage_tries: int = 3
+    master_port: int = 29500
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """The world of one job. `missing`: open attempts whose step the world itself says is gone."""
+
+    job: ComputeJob
+    settings: Settings
+    environment: ComputeEnvironment | None = None
+    environment_names: Sequence[str] = ()
+    input_assets: Mapping[str, ModelAsset | None] = {}
+    siblings: Sequence[ComputeJob] = ()
+    work_namespace: str = ""  # as recorded, else the environment's
+    anchor: bool = False
+    steps: Sequence[StepState] = ()
+    missing: frozenset[str] = frozenset()
+    manifest: Manifest | None = None  # of the finished export
+    own_asset: ModelAsset | None = None
+
+    def of_role(self, role: Role) -> list[StepState]:
+        """Steps of a role, by attempt."""
+        found = [step for step in self.steps if step.role == role]
+        return sorted(found, key=lambda step: step.attempt)
+
+
+class AddFinalizer(msgspec.Struct, frozen=True):
+    """Before anything is made in the work namespace."""
+
+
+class DropFinalizer(msgspec.Struct, frozen=True):
+    """Once nothing is left there."""
+
+
+class CreateAnchor(msgspec.Struct, frozen=True):
+    """The owner of all that follows."""
+
+    anchor: Anchor
+
+
+class DeleteAnchor(msgspec.Struct, frozen=True):
+    """And with it everything the job has in the work namespace."""
+
+    namespace: str
+    name: str
+
+
+class CreateStep(msgspec.Struct, frozen=True):
+    """Stage, run or export."""
+
+    anchor: Anchor
+    step: Step
+
+
+class DeleteStep(msgspec.Struct, frozen=True):
+    """End a step's pods, after a grace."""
+
+    namespace: str
+    name: str
+    grace_seconds: float
+
+
+class CreateAsset(msgspec.Struct, frozen=True):
+    """What the job publishes."""
+
+    asset: ModelAsset
+
+
+class DeleteAsset(msgspec.Struct, frozen=True):
+    """A publication that its owner abandons."""
+
+    key: Key
+
+
+class DeleteJob(msgspec.Struct, frozen=True):
+    """Its time to live is over."""
+
+
+Action = (
+    AddFinalizer
+    | DropFinalizer
+    | CreateAnchor
+    | DeleteAnchor
+    | CreateStep
+    | DeleteStep
+    | CreateAsset
+    | DeleteAsset
+    | DeleteJob
+)
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Actions in order, then the status; look again after so many seconds, if given."""
+
+    status: JobStatus
+    actions: tuple[Action, ...] = ()
+    requeue_after_seconds: float | None = None

@@ -1,0 +1,229 @@
+"""The steps a job wants: names, plans, mounts, resources. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from jobkit.plan import (
+    AlgorithmFacts,
+    ExportPlan,
+    LaunchPlan,
+    StageInput,
+    StagePlan,
+    Store,
+    UriPolicy,
+)
+from posthuman.api.environment import ComputeEnvironment
+from posthuman.api.job import ComputeJob, ImageAlgorithm, JobInput
+from posthuman.api.quantities import parse_bytes, parse_cpu_millis
+from posthuman.environments.policy import store_hosts
+from posthuman.jobs.observed import Observed
+from posthuman.jobs.steps import Anchor, Mount, Network, Resources, Role, Step
+
+JOBKIT = Resources(cpu="250m", memory="1Gi")
+RUN_MOUNTS = (
+    Mount(folder="inputs", path="/data/inputs", read_only=True),
+    Mount(folder="outputs", path="/data/outputs"),
+    Mount(folder="logs", path="/data/logs"),
+)
+
+
+def base_name(job: ComputeJob) -> str:
+    """The stem of all names: readable, and as unique as the job's UID."""
+    return f"{job.metadata.name[:36].rstrip('-.').replace('.', '-')}-{job.metadata.uid[:8]}"
+
+
+def step_name(job: ComputeJob, role: Role, attempt: int) -> str:
+    """`bob-trains-1a2b3c4d-run-2`."""
+    return f"{base_name(job)}-{role}-{attempt}"
+
+
+def anchor_of(job: ComputeJob, environment: ComputeEnvironment) -> Anchor:
+    """The owner of everything the job has in the work namespace."""
+    workspace = environment.spec.workspace
+    return Anchor(
+        namespace=environment.spec.work_namespace,
+        name=base_name(job),
+        job=job.metadata.key,
+        job_uid=job.metadata.uid,
+        workspace_size=workspace.size,
+        storage_class_name=workspace.storage_class_name,
+        access_mode=workspace.access_mode,
+    )
+
+
+def wanted_stage(seen: Observed, environment: ComputeEnvironment, attempt: int) -> Step:
+    """Bring the inputs in, with a network and without a GPU."""
+    job = seen.job
+    inputs = tuple(_stage_input(found, job) for found in job.spec.inputs)
+    policy = UriPolicy(
+        allowed_schemes=environment.spec.policy.allowed_uri_schemes,
+        allowed_private_cidrs=environment.spec.policy.allowed_private_cidrs,
+        denied_hosts=store_hosts(environment),
+        file_root=seen.settings.file_root,
+    )
+    plan = StagePlan(
+        store=_store(environment), inputs=inputs, uri_policy=policy, parameters=job.spec.parameters
+    )
+    return _jobkit_step(job, environment, Role.STAGE, attempt, plan)
+
+
+def wanted_run(seen: Observed, environment: ComputeEnvironment, attempt: int) -> Step:
+    """The algorithm, sealed."""
+    job = seen.job
+    image, builtin = job.spec.algorithm.image, job.spec.algorithm.builtin
+    return Step(
+        name=step_name(job, Role.RUN, attempt),
+        role=Role.RUN,
+        attempt=attempt,
+        image=_reference(image) if image else "algorithms",
+        plan=_launch_plan(seen, builtin.name) if builtin else None,
+        command=image.entrypoint if image else (),
+        args=image.args if image else (),
+        resources=_worker_resources(job, environment),
+        mounts=RUN_MOUNTS,
+        network=Network.PEERS,
+        environment=environment,
+        nodes=job.spec.nodes,
+        variables=_variables(seen),
+    )
+
+
+def wanted_export(
+    seen: Observed,
+    environment: ComputeEnvironment,
+    attempt: int,
+    outcome: Literal["Succeeded", "Failed", "Stopped"],
+) -> Step:
+    """Logs and outputs to the store, the manifest last."""
+    job = seen.job
+    plan = ExportPlan(
+        store=_store(environment),
+        destination=results_prefix(job),
+        outcome=outcome,
+        job={
+            "namespace": job.metadata.namespace,
+            "name": job.metadata.name,
+            "uid": job.metadata.uid,
+            "owner": job.spec.owner,
+            "environment": environment.metadata.name,
+        },
+        algorithm=_algorithm_facts(seen),
+        parameters=job.spec.parameters,
+        input_dids={found.name: found.did for found in job.status.inputs if found.did},
+        gpu_seconds=job.status.gpu_seconds,
+        max_result_bytes=parse_bytes(environment.spec.limits.max_result_bytes),
+    )
+    return _jobkit_step(job, environment, Role.EXPORT, attempt, plan)
+
+
+def results_prefix(job: ComputeJob) -> str:
+    """Where in the store a job's outputs go."""
+    return f"jobs/{job.metadata.uid}"
+
+
+def devices(job: ComputeJob) -> int:
+    """Processes that do the job's work: one a GPU, or as asked for where there are none."""
+    return job.spec.nodes * processes_per_node(job)
+
+
+def processes_per_node(job: ComputeJob) -> int:
+    """As asked for; else one a GPU; else one."""
+    return job.spec.processes_per_node or job.spec.gpus_per_node or 1
+
+
+def _jobkit_step(
+    job: ComputeJob,
+    environment: ComputeEnvironment,
+    role: Role,
+    attempt: int,
+    plan: StagePlan | ExportPlan,
+) -> Step:
+    return Step(
+        name=step_name(job, role, attempt),
+        role=role,
+        attempt=attempt,
+        image="jobkit",
+        plan=plan,
+        resources=JOBKIT,
+        mounts=(Mount(folder="", path="/workspace", read_only=role is Role.EXPORT),),
+        network=Network.OUTBOUND,
+        environment=environment,
+        store_credentials=True,
+    )
+
+
+def _launch_plan(seen: Observed, algorithm: str) -> LaunchPlan:
+    job = seen.job
+    return LaunchPlan(
+        command=("python", f"{seen.settings.algorithms_path}/{algorithm}"),
+        nodes=job.spec.nodes,
+        processes_per_node=processes_per_node(job),
+        master_port=seen.settings.master_port,
+        grace_seconds=max(1.0, seen.settings.kill_grace_seconds - 5),
+    )
+
+
+def _variables(seen: Observed) -> dict[str, str]:
+    """Ocean's names for what an algorithm sees, and ours beside them."""
+    folders = {found.name: f"/data/inputs/{found.name}" for found in seen.job.spec.inputs}
+    dids = [found.did for found in seen.job.status.inputs if found.did]
+    return {
+        "VOLUME": "/data",
+        "INPUTS": "/data/inputs",
+        "OUTPUTS": "/data/outputs",
+        "LOGS": "/data/logs",
+        "DIDS": json.dumps(dids),
+        "TRANSFORMATION_DID": "",
+        "POSTHUMAN_INPUTS": json.dumps(folders),
+    }
+
+
+def _stage_input(found: JobInput, job: ComputeJob) -> StageInput:
+    record = next((record for record in job.status.inputs if record.name == found.name), None)
+    return StageInput(
+        name=found.name,
+        kind=found.kind,
+        asset=record.prefix if record else "",
+        manifest_digest=record.manifest_digest if record else "",
+        upload=found.upload,
+        uri=found.uri,
+        sha256=found.sha256,
+    )
+
+
+def _algorithm_facts(seen: Observed) -> AlgorithmFacts:
+    algorithm = seen.job.spec.algorithm
+    if algorithm.image:
+        return AlgorithmFacts(name=algorithm.image.reference, digest=algorithm.image.digest)
+    name = algorithm.builtin.name if algorithm.builtin else ""
+    facts = seen.settings.catalogue.get(name)
+    if facts is None:
+        return AlgorithmFacts(name=name)
+    return AlgorithmFacts(name=facts.name, version=facts.version, digest=facts.digest)
+
+
+def _reference(image: ImageAlgorithm) -> str:
+    return f"{image.reference}@{image.digest}" if image.digest else image.reference
+
+
+def _store(environment: ComputeEnvironment) -> Store:
+    store = environment.spec.store
+    return Store(url=store.url, endpoint=store.endpoint, region=store.region)
+
+
+def _worker_resources(job: ComputeJob, environment: ComputeEnvironment) -> Resources:
+    hardware, asked = environment.spec.hardware, job.spec.resources
+    share = 1.0
+    if hardware.gpus_per_node and job.spec.gpus_per_node:
+        share = job.spec.gpus_per_node / hardware.gpus_per_node
+    cpu_millis = int(parse_cpu_millis(hardware.cpu_per_node) * share)
+    memory_mebibytes = int(parse_bytes(hardware.memory_per_node) * share) // 1024**2
+    return Resources(
+        cpu=asked.cpu or f"{cpu_millis}m",
+        memory=asked.memory or f"{memory_mebibytes}Mi",
+        gpus=job.spec.gpus_per_node,
+        gpu_resource=hardware.gpu_resource,
+        shared_memory=hardware.shared_memory,
+    )

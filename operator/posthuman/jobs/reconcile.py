@@ -1,0 +1,193 @@
+"""The level-triggered loop of a job: observe → decide → act → one status write, then the story.
+
+It keeps no memory that matters: `_underway` only bridges the moment between a decision and its
+write, so that two jobs can't both take the last free place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from jobkit.manifest import Manifest
+from posthuman.api.asset import ModelAsset
+from posthuman.api.conditions import is_true
+from posthuman.api.environment import ComputeEnvironment
+from posthuman.api.job import FINISHED, ComputeJob
+from posthuman.api.meta import Key
+from posthuman.errors import NotFound
+from posthuman.jobs.attempts import open_attempt
+from posthuman.jobs.decide import decide
+from posthuman.jobs.observed import (
+    Action,
+    AddFinalizer,
+    CreateAnchor,
+    CreateAsset,
+    CreateStep,
+    Decision,
+    DeleteAnchor,
+    DeleteAsset,
+    DeleteJob,
+    DeleteStep,
+    DropFinalizer,
+    Observed,
+    Settings,
+)
+from posthuman.jobs.plans import base_name, results_prefix, step_name
+from posthuman.jobs.steps import Role, StepState
+from posthuman.jobs.story import story
+from posthuman.ports import Clock, Cluster, ResultStore
+
+StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
+
+
+class JobReconciler:
+    """Brings one job a pass nearer to its end; safe to call at any time, any number of times."""
+
+    def __init__(
+        self, cluster: Cluster, store_of: StoreOf, clock: Clock, settings: Settings
+    ) -> None:
+        self._cluster = cluster
+        self._store_of = store_of
+        self._clock = clock
+        self._settings = settings
+        self._underway: dict[str, ComputeJob] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass; seconds until the next is due by itself. Raises TransientError."""
+        job = await self._cluster.job(key)
+        if job is None:
+            return None
+        decision = decide(await self._observe(job), self._clock.now())
+        decided = msgspec.structs.replace(job, status=decision.status)
+        self._underway[job.metadata.uid] = decided
+        try:
+            await self._act(job, decision)
+            await self._write(job, decided)
+        finally:
+            del self._underway[job.metadata.uid]
+        return decision.requeue_after_seconds
+
+    async def _observe(self, job: ComputeJob) -> Observed:
+        environment = await self._cluster.environment(job.spec.environment_ref.name)
+        seen = Observed(job=job, settings=self._settings, environment=environment)
+        if environment is None:
+            names = await self._cluster.environment_names()
+            seen = msgspec.structs.replace(seen, environment_names=names)
+        fallback = environment.spec.work_namespace if environment else ""
+        namespace = job.status.work_namespace or fallback
+        if namespace:
+            seen = await self._with_children(seen, namespace)
+        return await self._with_relatives(seen)
+
+    async def _with_children(self, seen: Observed, namespace: str) -> Observed:
+        uid = seen.job.metadata.uid
+        steps = await self._cluster.steps(namespace, uid)
+        return msgspec.structs.replace(
+            seen,
+            work_namespace=namespace,
+            anchor=await self._cluster.anchor_exists(namespace, base_name(seen.job)),
+            steps=steps,
+            missing=await self._missing(seen.job, namespace, steps),
+            manifest=await self._manifest(seen, steps),
+        )
+
+    async def _with_relatives(self, seen: Observed) -> Observed:
+        own = await self._own_asset(seen.job)
+        gone = own is None and seen.job.status.asset is not None
+        missing = seen.missing | {seen.job.metadata.name} if gone else seen.missing
+        assets = await self._input_assets(seen.job)
+        return msgspec.structs.replace(
+            seen,
+            own_asset=own,
+            missing=missing,
+            input_assets=assets,
+            siblings=await self._siblings(seen.job),
+        )
+
+    async def _missing(
+        self, job: ComputeJob, namespace: str, steps: Sequence[StepState]
+    ) -> frozenset[str]:
+        """An open attempt's step that no cache shows is asked for in person."""
+        attempt = open_attempt(job.status)
+        if attempt is None:
+            return frozenset()
+        name = step_name(job, Role.RUN, attempt.number)
+        if any(step.name == name for step in steps):
+            return frozenset()
+        found = await self._cluster.step(namespace, name)
+        return frozenset() if found else frozenset({name})
+
+    async def _manifest(self, seen: Observed, steps: Sequence[StepState]) -> Manifest | None:
+        """The manifest that a finished export left, if it has the digest that the pod reported."""
+        exports = [step for step in steps if step.role is Role.EXPORT and step.report]
+        reported = [step.report.details.get("manifestDigest") for step in exports if step.report]
+        if seen.environment is None or not any(reported) or seen.job.status.results:
+            return None
+        store = await self._store_of(seen.environment)
+        try:
+            manifest, digest = await store.manifest(results_prefix(seen.job))
+        except NotFound:
+            return None
+        return manifest if digest == reported[-1] else None
+
+    async def _own_asset(self, job: ComputeJob) -> ModelAsset | None:
+        if not job.spec.publish or not job.status.results or job.status.phase in FINISHED:
+            return None
+        return await self._cluster.asset(job.metadata.key) or await self._cluster.asset(
+            job.metadata.key, fresh=True
+        )
+
+    async def _input_assets(self, job: ComputeJob) -> dict[str, ModelAsset | None]:
+        """Needed until the job is accepted; after that its own record counts."""
+        if is_true(job.status.conditions, "Accepted"):
+            return {}
+        return {
+            found.name: await self._cluster.asset(
+                Key(found.asset_ref.namespace, found.asset_ref.name)
+            )
+            for found in job.spec.inputs
+            if found.asset_ref
+        }
+
+    async def _siblings(self, job: ComputeJob) -> Sequence[ComputeJob]:
+        """Jobs of the environment, as decided; read last and only while this one waits."""
+        status = job.status
+        if status.outcome or status.phase in FINISHED or open_attempt(status):
+            return ()
+        found = await self._cluster.jobs_of(job.spec.environment_ref.name)
+        return tuple(self._underway.get(other.metadata.uid, other) for other in found)
+
+    async def _act(self, job: ComputeJob, decision: Decision) -> None:
+        for action in decision.actions:
+            await self._perform(job, action)
+
+    async def _perform(self, job: ComputeJob, action: Action) -> None:
+        cluster, key = self._cluster, job.metadata.key
+        match action:
+            case AddFinalizer():
+                await cluster.set_finalizer("ComputeJob", key, True)
+            case DropFinalizer():
+                await cluster.set_finalizer("ComputeJob", key, False)
+            case CreateAnchor(anchor):
+                await cluster.create_anchor(anchor)
+            case DeleteAnchor(namespace, name):
+                await cluster.delete_anchor(namespace, name)
+            case CreateStep(anchor, step):
+                await cluster.create_step(anchor, step)
+            case DeleteStep(namespace, name, grace_seconds):
+                await cluster.delete_step(namespace, name, grace_seconds)
+            case CreateAsset(asset):
+                await cluster.create_asset(asset)
+            case DeleteAsset(asset_key):
+                await cluster.delete_asset(asset_key)
+            case DeleteJob():
+                await cluster.delete_job(key)
+
+    async def _write(self, job: ComputeJob, decided: ComputeJob) -> None:
+        if decided.status == job.status:
+            return
+        await self._cluster.write_job(decided)
+        for event in story(job, decided.status):
+            await self._cluster.emit(event)

@@ -1,0 +1,73 @@
+"""Staging: inputs come to the workspace before any GPU is taken. Pure part of decide()."""
+
+from __future__ import annotations
+
+from posthuman.api.environment import ComputeEnvironment
+from posthuman.api.job import Phase
+from posthuman.environments.capacity import room_to_stage
+from posthuman.jobs.draft import Draft
+from posthuman.jobs.observed import CreateAnchor, CreateStep, Observed
+from posthuman.jobs.plans import anchor_of, wanted_stage
+from posthuman.jobs.pulling import unpullable
+from posthuman.jobs.running import CAPACITY_RECHECK_SECONDS
+from posthuman.jobs.steps import Role, StepState
+from posthuman.jobs.waiting import queue_time_over
+
+
+def stage(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None:
+    """Make the anchor and the stage step, and follow it."""
+    steps = seen.of_role(Role.STAGE)
+    if steps and steps[-1].terminating:
+        draft.wait(Phase.STAGING, "PodsEnding", "the last stage pod is ending")
+    elif steps:
+        _follow(seen, environment, draft, steps[-1])
+    else:
+        _first(seen, environment, draft)
+
+
+def _first(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None:
+    waiting = None if seen.anchor else room_to_stage(seen.job, environment, seen.siblings)
+    if waiting is not None:
+        draft.wait_for(Phase.PENDING, waiting)
+        draft.look_again(CAPACITY_RECHECK_SECONDS)
+        queue_time_over(seen, environment, draft)
+        return
+    _begin(seen, environment, draft, attempt=1)
+
+
+def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft, attempt: int) -> None:
+    anchor = anchor_of(seen.job, environment)
+    if not seen.anchor:
+        draft.do(CreateAnchor(anchor))
+    draft.do(CreateStep(anchor, wanted_stage(seen, environment, attempt)))
+    draft.update(work_namespace=environment.spec.work_namespace)
+    count = len(seen.job.spec.inputs)
+    draft.wait(Phase.STAGING, "Staging", f"bringing {count} input(s) to the workspace")
+
+
+def _follow(seen: Observed, environment: ComputeEnvironment, draft: Draft, step: StepState) -> None:
+    draft.update(work_namespace=environment.spec.work_namespace)
+    if step.state == "Succeeded":
+        draft.done("Staged", "all inputs are in the workspace, their digests checked")
+    elif step.state == "Failed":
+        _failed(seen, environment, draft, step)
+    elif (failure := unpullable(seen, draft, step)) is not None:
+        draft.settle("Failed", failure.reason, failure.message)
+    else:
+        reason, message = step.reason or "Staging", step.message or "bringing in the inputs"
+        draft.wait(Phase.STAGING, reason, message)
+        queue_time_over(seen, environment, draft)
+
+
+def _failed(seen: Observed, environment: ComputeEnvironment, draft: Draft, step: StepState) -> None:
+    """A wrong input fails the job; a fault of the place is tried again a few times."""
+    report = step.report
+    reason = (report.reason if report else "") or step.reason or "StagingFailed"
+    message = (report.message if report else "") or step.message or "the stage pod failed"
+    wrong_input = report is not None and report.user_error
+    if wrong_input or step.attempt >= seen.settings.stage_tries:
+        draft.condition("Staged", "False", reason, message)
+        draft.settle("Failed", reason, message)
+        return
+    _begin(seen, environment, draft, step.attempt + 1)
+    draft.wait(Phase.STAGING, reason, f"{message}; trying again ({step.attempt + 1})")
