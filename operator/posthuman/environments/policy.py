@@ -7,29 +7,14 @@ checked by the stage step; everything the manifest alone tells is checked here, 
 from __future__ import annotations
 
 import difflib
-import ipaddress
-from collections.abc import Callable, Mapping, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Callable, Sequence
 
-import msgspec
-
-from posthuman.api.asset import ModelAsset
-from posthuman.api.conditions import is_true
-from posthuman.api.environment import ComputeEnvironment
-from posthuman.api.job import ComputeJob, JobInput
+from posthuman.api.conditions import find_condition, is_true
 from posthuman.api.quantities import parse_bytes, parse_cpu_millis, parse_duration_seconds
 from posthuman.environments.catalogue import Catalogue
+from posthuman.environments.input_policy import review_inputs
+from posthuman.environments.request import Request
 from posthuman.environments.verdict import Refusal, Verdict, Waiting
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A job with all that its acceptance rests on. `assets`: by input name."""
-
-    job: ComputeJob
-    environment: ComputeEnvironment
-    assets: Mapping[str, ModelAsset | None]
-    catalogue: Catalogue
-    allow_files: bool = False  # on a laptop `file:` is allowed below the manifest's folder
 
 
 def review(request: Request) -> Verdict:
@@ -46,6 +31,19 @@ def unknown_environment(name: str, known: Sequence[str]) -> Waiting:
         "EnvironmentNotFound",
         f'there is no ComputeEnvironment "{name}"; {offer}. '
         "Delete the job and name one of those, or ask the cluster's admin for it",
+    )
+
+
+def _ready(request: Request) -> Verdict:
+    """An environment that lacks something takes no new jobs until it has it."""
+    conditions = request.environment.status.conditions
+    if is_true(conditions, "Ready"):
+        return None
+    why = find_condition(conditions, "Ready")
+    message = why.message if why else "it has not been looked at yet"
+    return Waiting(
+        "EnvironmentNotReady",
+        f'environment "{request.environment.metadata.name}" is not ready: {message}',
     )
 
 
@@ -167,110 +165,6 @@ def _image(request: Request) -> Verdict:
     return None
 
 
-def _inputs(request: Request) -> Verdict:
-    verdicts = [_input(request, found) for found in request.job.spec.inputs]
-    refusals = [found for found in verdicts if isinstance(found, Refusal)]
-    return next(iter([*refusals, *(found for found in verdicts if found)]), None)
-
-
-def _input(request: Request, found: JobInput) -> Verdict:
-    if found.asset_ref:
-        return _asset(request, found)
-    if found.uri:
-        return _uri(request, found)
-    own = f"uploads/{request.job.spec.owner.lower()}/"
-    if not found.upload.startswith(own):
-        return Refusal(
-            "UploadNotOwned",
-            f'input "{found.name}": upload "{found.upload}" is not below "{own}"; '
-            "`posthuman upload` prints the right path",
-        )
-    return None
-
-
-def _asset(request: Request, found: JobInput) -> Verdict:
-    reference, asset = found.asset_ref, request.assets.get(found.name)
-    name = f"{reference.namespace}/{reference.name}" if reference else ""
-    if asset is None:
-        return Waiting(
-            "AssetNotFound",
-            f'input "{found.name}": there is no ModelAsset {name}; create it, or correct the name',
-        )
-    if asset.spec.environment_ref.name != request.environment.metadata.name:
-        return Refusal(
-            "AssetElsewhere",
-            f'input "{found.name}": asset {name} lives in environment '
-            f'"{asset.spec.environment_ref.name}"; run the job there',
-        )
-    if not is_true(asset.status.conditions, "Ready"):
-        return Waiting("AssetNotReady", f'input "{found.name}": asset {name} is not published yet')
-    return None
-
-
-def _uri(request: Request, found: JobInput) -> Verdict:
-    parts = urlsplit(found.uri)
-    say = f'input "{found.name}": '
-    if parts.scheme == "file":
-        return None if request.allow_files else Refusal("UriRefused", say + FILE_ADVICE)
-    if parts.scheme in ("s3", "gs", "az"):
-        return Refusal("UriRefused", say + f"{parts.scheme}: is refused. " + UPLOAD_ADVICE)
-    allowed = request.environment.spec.policy.allowed_uri_schemes
-    if parts.scheme not in allowed:
-        return Refusal(
-            "UriRefused",
-            say + f'the scheme "{parts.scheme}" is not allowed here; use {", ".join(allowed)}',
-        )
-    if _is_store(parts.netloc, request.environment):
-        return Refusal(
-            "UriRefused", say + "it points into the environment's own store. " + UPLOAD_ADVICE
-        )
-    if _is_private(parts.hostname or "", request.environment):
-        return Refusal(
-            "UriRefused",
-            say + f"{parts.hostname} is a private, loopback or link-local address; use a public "
-            "one, or ask the admin to add it to policy.allowedPrivateCIDRs",
-        )
-    return None
-
-
-FILE_ADVICE = "file: works only with `posthuman run` on a laptop; use https:, or `posthuman upload`"
-UPLOAD_ADVICE = "Bring data of your own with `posthuman upload`; use an asset by its assetRef"
-
-
-def store_hosts(environment: ComputeEnvironment) -> tuple[str, ...]:
-    """Host and host:port of the environment's store, and the virtual host of its bucket."""
-    store = environment.spec.store
-    bucket = urlsplit(store.url).netloc
-    if not store.url.startswith("s3://"):
-        return ()
-    if not store.endpoint:
-        return (
-            "s3.amazonaws.com",
-            f"{bucket}.s3.amazonaws.com",
-            f"s3.{store.region}.amazonaws.com",
-            f"{bucket}.s3.{store.region}.amazonaws.com",
-        )
-    host = urlsplit(store.endpoint).netloc
-    return (host, f"{bucket}.{host}")
-
-
-def _is_store(netloc: str, environment: ComputeEnvironment) -> bool:
-    asked = netloc.rpartition("@")[2].lower()
-    return asked in {host.lower() for host in store_hosts(environment)}
-
-
-def _is_private(host: str, environment: ComputeEnvironment) -> bool:
-    """Of a literal address; names are checked by the stage step, after resolution."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    networks = environment.spec.policy.allowed_private_cidrs
-    if any(address in ipaddress.ip_network(cidr, strict=False) for cidr in networks):
-        return False
-    return not address.is_global or address.is_multicast
-
-
 def _publish(request: Request) -> Verdict:
     if request.job.spec.publish and request.environment.spec.chain is None:
         return Refusal(
@@ -282,12 +176,13 @@ def _publish(request: Request) -> Verdict:
 
 
 RULES: tuple[Callable[[Request], Verdict], ...] = (
+    _ready,
     _tenant,
     _timeout,
     _nodes,
     _resources,
     _builtin,
     _image,
-    _inputs,
+    review_inputs,
     _publish,
 )

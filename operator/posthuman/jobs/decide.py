@@ -15,7 +15,8 @@ from posthuman.api.conditions import seconds_between, timestamp
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import FINISHED, InputRecord, JobInput, Phase
 from posthuman.api.meta import FINALIZER
-from posthuman.environments.policy import Request, review, unknown_environment
+from posthuman.environments.policy import review, unknown_environment
+from posthuman.environments.request import Request
 from posthuman.environments.verdict import Refusal
 from posthuman.jobs.draft import Draft
 from posthuman.jobs.exporting import export

@@ -17,7 +17,7 @@ from jobkit.plan import (
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, ImageAlgorithm, JobInput
 from posthuman.api.quantities import parse_bytes, parse_cpu_millis
-from posthuman.environments.policy import store_hosts
+from posthuman.environments.input_policy import store_hosts
 from posthuman.jobs.observed import Observed
 from posthuman.jobs.steps import Anchor, Mount, Network, Resources, Role, Step
 

@@ -1,0 +1,22 @@
+"""All that a job's acceptance rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from posthuman.api.asset import ModelAsset
+from posthuman.api.environment import ComputeEnvironment
+from posthuman.api.job import ComputeJob
+from posthuman.environments.catalogue import Catalogue
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A job with all that its acceptance rests on. `assets`: by input name."""
+
+    job: ComputeJob
+    environment: ComputeEnvironment
+    assets: Mapping[str, ModelAsset | None]
+    catalogue: Catalogue
+    allow_files: bool = False  # on a laptop `file:` is allowed below the manifest's folder
