@@ -1,0 +1,157 @@
+"""An object's values against its schema, told in the words of the API server.
+
+jsonschema finds what is wrong; this module says it as `kubectl apply` would, field path included.
+CEL rules are cel_rules.py's matter, and run only if nothing here is blocking.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jsonschema
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
+
+from posthuman.api.schema import Schema
+from posthuman.api.schema_fields import child, member
+
+
+class FieldError(NamedTuple):
+    """One thing that is wrong with an object.
+
+    `path` is where, such as spec.inputs[0].sha256; `problem` is how the API server calls it
+    (Required value, Invalid value: "zz", …), `detail` the sentence. A `blocking` one leaves no
+    object that rules could be asked about.
+    """
+
+    path: str
+    problem: str
+    detail: str = ""
+    blocking: bool = False
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.path, self.problem, self.detail) if part)
+
+
+def value_errors(schema: Schema, value: Any) -> Iterator[FieldError]:
+    """What is wrong with the values of an object whose defaults are filled in."""
+    for error in _CHECKER(schema).iter_errors(value):
+        yield _told(error)
+    yield from _duplicates(schema, value, "")
+
+
+def invalid(path: str, value: Any, detail: str, blocking: bool = False) -> FieldError:
+    """The API server's most general complaint."""
+    return FieldError(path, f"Invalid value: {json.dumps(value, default=str)}", detail, blocking)
+
+
+def _told(error: ValidationError) -> FieldError:
+    path = ""
+    for part in error.absolute_path:
+        path = f"{path}[{part}]" if isinstance(part, int) else child(path, str(part))
+    return _WORDS[str(error.validator)](path, error.instance, error.validator_value)
+
+
+def _required(path: str, instance: Any, limit: Any) -> FieldError:
+    return FieldError(path, "Required value", blocking=True)
+
+
+def _type(path: str, instance: Any, wanted: str) -> FieldError:
+    found = _type_name(instance)
+    hint = "; write it in quotes" if wanted == "string" and found not in ("object", "array") else ""
+    detail = f'{path} in body must be of type {wanted}: "{found}"{hint}'
+    return invalid(path, found, detail, blocking=True)
+
+
+def _type_name(instance: Any) -> str:
+    names = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string"}
+    return names.get(type(instance)) or ("array" if isinstance(instance, list) else "object")
+
+
+def _enum(path: str, instance: Any, allowed: list[Any]) -> FieldError:
+    supported = ", ".join(json.dumps(value) for value in allowed)
+    problem = f"Unsupported value: {json.dumps(instance, default=str)}"
+    return FieldError(path, problem, f"supported values: {supported}", blocking=True)
+
+
+def _too_long(path: str, instance: Any, limit: int) -> FieldError:
+    return FieldError(path, "Too long", f"may not be more than {limit} bytes", blocking=True)
+
+
+def _too_many(path: str, instance: Any, limit: int) -> FieldError:
+    problem = f"Too many: {len(instance)}"
+    return FieldError(path, problem, f"must have at most {limit} items", blocking=True)
+
+
+def _should(words: str) -> Callable[[str, Any, Any], FieldError]:
+    def told(path: str, instance: Any, limit: Any) -> FieldError:
+        return invalid(path, instance, f"{path} in body should {words.format(limit)}")
+
+    return told
+
+
+_WORDS: dict[str, Callable[[str, Any, Any], FieldError]] = {
+    "required": _required,
+    "type": _type,
+    "enum": _enum,
+    "maxLength": _too_long,
+    "maxItems": _too_many,
+    "maxProperties": _too_many,
+    "minLength": _should("be at least {} chars long"),
+    "minimum": _should("be greater than or equal to {}"),
+    "maximum": _should("be less than or equal to {}"),
+    "pattern": _should("match '{}'"),
+}
+
+
+def _each_required(
+    validator: Validator, names: list[str], instance: Any, schema: Schema
+) -> Iterator[ValidationError]:
+    """The API server names the missing field itself, not the object that lacks it."""
+    for name in names if isinstance(instance, dict) else ():
+        if name not in instance:
+            yield ValidationError("", path=[name])
+
+
+def _whole_pattern(
+    validator: Validator, pattern: str, instance: Any, schema: Schema
+) -> Iterator[ValidationError]:
+    """Go's `$` is the end of the text; Python's also matches before a last line break."""
+    if isinstance(instance, str) and not re.search(pattern.replace("$", r"\Z"), instance):
+        yield ValidationError("")
+
+
+_CHECKER = jsonschema.validators.create(
+    meta_schema=Draft202012Validator.META_SCHEMA,
+    validators={
+        **Draft202012Validator.VALIDATORS,
+        "required": _each_required,
+        "pattern": _whole_pattern,
+    },
+    type_checker=Draft202012Validator.TYPE_CHECKER,
+)
+
+
+def _duplicates(schema: Schema, value: Any, path: str) -> Iterator[FieldError]:
+    """Entries of a keyed list that have the same key."""
+    if isinstance(value, list):
+        yield from _same_keys(schema, value, path)
+        for index, item in enumerate(value):
+            yield from _duplicates(schema.get("items", {}), item, f"{path}[{index}]")
+    if isinstance(value, dict):
+        for name, content in value.items():
+            yield from _duplicates(member(schema, name) or {}, content, child(path, name))
+
+
+def _same_keys(schema: Schema, value: list[Any], path: str) -> Iterator[FieldError]:
+    seen: list[dict[str, Any]] = []
+    names = schema.get("x-kubernetes-list-map-keys", [])
+    for index, item in enumerate(value if names else ()):
+        key = {name: item.get(name) for name in names} if isinstance(item, dict) else {}
+        if key in seen:
+            yield FieldError(f"{path}[{index}]", f"Duplicate value: {json.dumps(key)}")
+        seen.append(key)
