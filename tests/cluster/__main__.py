@@ -5,6 +5,7 @@ import sys
 
 from tests.cluster import binaries, machine, native
 from tests.cluster.errors import ClusterError
+from tests.cluster.images import load
 from tests.cluster.shell import fail, say
 
 
@@ -27,6 +28,9 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="is it up (exit 0), or could it be (--can-run)?")
     status.add_argument("--can-run", action="store_true", help="exit 3 if this machine can't")
     status.set_defaults(command=_status)
+    images = commands.add_parser("load-images", help="build the images and bring them in")
+    images.add_argument("--only", help=f"some of {','.join(load.BUILDERS)}")
+    images.set_defaults(command=_load_images)
     commands.add_parser("build", help="build all programs").set_defaults(command=_build)
     return parser
 
@@ -49,6 +53,15 @@ def _status(arguments: argparse.Namespace) -> int:
         return 0
     say("up" if native.is_up() else "down")
     return 0 if native.is_up() else 1
+
+
+def _load_images(arguments: argparse.Namespace) -> int:
+    wanted = arguments.only.split(",") if arguments.only else list(load.BUILDERS)
+    unknown = sorted(set(wanted) - set(load.BUILDERS))
+    if unknown:
+        raise ClusterError(f"no image is called {unknown}; there are {list(load.BUILDERS)}")
+    load.load(wanted)
+    return 0
 
 
 def _build(_: argparse.Namespace) -> int:

@@ -123,7 +123,7 @@ def _proxy_config() -> dict[str, object]:
 def _corefile() -> str:
     """Names outside the cluster don't exist: a test that asks for one learns so at once."""
     return f"""\
-.:53 {{
+cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {{
     bind {NODE_IP}
     errors
     ready 127.0.0.1:8181
@@ -131,6 +131,9 @@ def _corefile() -> str:
         kubeconfig {KUBECONFIG} posthuman
         ttl 1
     }}
+}}
+.:53 {{
+    bind {NODE_IP}
     template ANY ANY {{
         rcode NXDOMAIN
     }}

@@ -9,7 +9,7 @@ import io
 import json
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,7 @@ class ImageStream:
             self._tar.addfile(member, reader)
             return Blob(reader.digest(), member.size)
 
-    def add_image(self, name: str, config: dict[str, object], layers: list[Blob]) -> Blob:
+    def add_image(self, name: str, config: dict[str, object], layers: Sequence[Blob]) -> Blob:
         """Send the config, the manifest and the index that give the layers a name."""
         rootfs = {"type": "layers", "diff_ids": [layer.digest for layer in layers]}
         config_blob = self._add_json("config", {**PLATFORM, "config": config, "rootfs": rootfs})

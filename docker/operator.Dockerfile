@@ -1,0 +1,18 @@
+# The operator, its gateway and its command line. No torch, no shell tools, no root.
+ARG BASE=python:3.11-slim-bookworm
+FROM ${BASE}
+ARG UV_VERSION=0.13.9
+RUN --mount=type=cache,target=/root/.cache/uv \
+    --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=bind,source=docker/install-python.sh,target=/tmp/install-python.sh \
+    --mount=type=bind,source=locks/operator.txt,target=/tmp/lock.txt \
+    sh /tmp/install-python.sh /tmp/lock.txt
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONPATH=/opt/posthuman/operator \
+    PYTHONUNBUFFERED=1 \
+    HOME=/tmp
+COPY crds /opt/posthuman/crds
+COPY operator /opt/posthuman/operator
+USER 65532:65532
+WORKDIR /opt/posthuman
+ENTRYPOINT ["python", "-m", "posthuman.cli"]

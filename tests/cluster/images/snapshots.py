@@ -1,0 +1,97 @@
+"""containerd's snapshots as places to build in.
+
+A layer is built in a snapshot on top of the layers below it and committed under the name that
+containerd itself would give it, so an image made of it needs no unpacking: five gigabytes are
+written once as files and once as a blob, and never again.
+"""
+
+import hashlib
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.images.store import Blob, ctr
+from tests.cluster.shell import run
+
+GC_ROOT_LABEL = "containerd.io/gc.root"
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """A mounted snapshot: the whole file system, and the folder that holds its changes alone."""
+
+    key: str
+    root: Path
+    changes: Path
+
+
+def chain_id(layers: Sequence[Blob]) -> str:
+    """The OCI name of a stack of layers, which is containerd's name of its snapshot."""
+    name = ""
+    for layer in layers:
+        below = f"{name} {layer.digest}"
+        name = layer.digest if not name else _sha256(below)
+    return name
+
+
+def _sha256(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def names() -> set[str]:
+    """Every snapshot that there is."""
+    return {line.split()[0] for line in ctr("snapshots", "ls").splitlines()[1:]}
+
+
+@contextmanager
+def workbench(key: str, parent: str) -> Iterator[Workbench]:
+    """Mount a fresh snapshot over `parent`; it is thrown away unless it was committed."""
+    _remove(key)
+    ctr("snapshots", "prepare", key, parent)
+    root = Path(tempfile.mkdtemp(prefix="posthuman-build-"))
+    command = ctr("snapshots", "mounts", root, key)
+    run(*shlex.split(command))
+    try:
+        yield Workbench(key, root, _changes_folder(command))
+    finally:
+        _unmount(root)
+        root.rmdir()  # never a tree: were something still mounted, that would be deleted
+        _remove(key)
+
+
+def _changes_folder(mount_command: str) -> Path:
+    """Where an overlay keeps its upper side; the lowest layer is a plain bind mount."""
+    found = re.search(r"upperdir=([^,\s]+)", mount_command)
+    if found is None:
+        found = re.search(r"bind (\S+) ", mount_command)
+    if found is None:
+        raise ClusterError(f"containerd offers an unknown kind of mount: {mount_command}")
+    return Path(found[1])
+
+
+def commit(bench: Workbench, layers: Sequence[Blob]) -> None:
+    """Freeze a workbench as the snapshot of these layers, unless containerd has it already."""
+    _unmount(bench.root)
+    if chain_id(layers) not in names():
+        ctr("snapshots", "commit", chain_id(layers), bench.key)
+
+
+def release(layers: Sequence[Blob]) -> None:
+    """Let containerd drop this snapshot once no image needs it."""
+    ctr("snapshots", "label", chain_id(layers), f"{GC_ROOT_LABEL}=")
+
+
+def _unmount(root: Path) -> None:
+    # Path.is_mount() knows no bind mount from the same disk, which the lowest layer's is.
+    while f" {root} " in Path("/proc/self/mounts").read_text():
+        run("umount", "--recursive", root)
+
+
+def _remove(key: str) -> None:
+    if key in names():
+        ctr("snapshots", "rm", key)
