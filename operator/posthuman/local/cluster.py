@@ -66,8 +66,8 @@ class LocalCluster:
         """The job, or None."""
         return self._objects.find(ComputeJob, key)
 
-    async def asset(self, key: Key) -> ModelAsset | None:
-        """The asset, or None."""
+    async def asset(self, key: Key, fresh: bool = False) -> ModelAsset | None:
+        """The asset, or None; there is no cache, so every read is fresh."""
         return self._objects.find(ModelAsset, key)
 
     async def environment(self, name: str) -> ComputeEnvironment | None:

@@ -49,6 +49,10 @@ class Objects:
         """Every object of a kind, oldest first."""
         return [found for found in self._objects.values() if isinstance(found, kind)]
 
+    def all_keys(self) -> list[tuple[str, Key]]:
+        """Kind and key of every object, oldest first."""
+        return list(self._objects)
+
     def create(self, resource: R, uid: str = "") -> R:
         """Store a new object with a UID and no status. Raises Conflict if the name is taken."""
         kind, key = type(resource).__name__, resource.metadata.key
