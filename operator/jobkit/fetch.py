@@ -1,0 +1,137 @@
+"""`jobkit fetch`: bring every input to the workspace, verified, and say what was brought."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import msgspec
+from obstore.store import ObjectStore
+
+from jobkit.errors import ObjectMissing, UserFault, WorldFault
+from jobkit.http_source import PATIENT, HttpSource, Retry, open_session
+from jobkit.manifest import ModelFacts
+from jobkit.meter import Meter
+from jobkit.models import inspect_model
+from jobkit.objects import open_store
+from jobkit.paths import safe_input_name
+from jobkit.plan import StageInput, StagePlan
+from jobkit.report import Report
+from jobkit.sources import Resolved, Wanted, resolve_asset, resolve_upload, resolve_uri
+from jobkit.staged import Staged, StagedInput, details_of, write_staged
+from jobkit.tasks import together
+from jobkit.transfer import Received, disk_errors, receive, sha256_of
+from jobkit.uri_guard import Lookup, UriGuard, system_lookup
+
+PARAMETERS_NAME = "algoCustomData.json"
+FILES_AT_ONCE = 3  # each holds up to PARTS_AHEAD parts in memory
+WHOLE_FILE_ATTEMPTS = 3  # for servers without ranges, where a fault means to start over
+
+
+async def fetch(plan: StagePlan, retry: Retry = PATIENT, lookup: Lookup = system_lookup) -> Report:
+    """Bring the inputs; the report's details are staged.json. Raises Fault."""
+    store = open_store(plan.store, os.environ)
+    guard = UriGuard(plan.uri_policy, lookup)
+    async with open_session(guard) as session:
+
+        async def resolve(wanted: StageInput) -> Resolved:
+            if wanted.uri:
+                return await resolve_uri(session, guard, plan.uri_policy, wanted, retry)
+            return await _resolve_stored(store, wanted)
+
+        for wanted in plan.inputs:
+            safe_input_name(wanted.name)
+        resolved = await together(resolve(wanted) for wanted in plan.inputs)
+        received = await _bring(resolved, Path(plan.inputs_dir))
+    staged = _record(resolved, received, Path(plan.inputs_dir))
+    _write_parameters(plan)
+    write_staged(Path(plan.staged_file), staged)
+    count = sum(entry.files for entry in staged.inputs)
+    return Report(reason="Completed", message=f"{count} files staged", details=details_of(staged))
+
+
+async def _resolve_stored(store: ObjectStore, wanted: StageInput) -> Resolved:
+    try:
+        resolver = resolve_asset if wanted.asset else resolve_upload
+        return await resolver(store, wanted)
+    except ObjectMissing as error:
+        message = (
+            f"input {wanted.name}: the store has no {error.key}; upload it, or correct its name"
+        )
+        raise UserFault("InputNotFound", message) from error
+
+
+async def _bring(resolved: list[Resolved], inputs: Path) -> list[list[Received]]:
+    """Every file of every input, FILES_AT_ONCE at a time."""
+    sizes = [file.size for entry in resolved for file in entry.files]
+    known = [size for size in sizes if size is not None]
+    meter = Meter("fetch", sum(known) if len(known) == len(sizes) else None)
+    slots = asyncio.Semaphore(FILES_AT_ONCE)
+
+    async def bring(folder: Path, file: Wanted) -> Received:
+        async with slots:
+            return await _bring_file(folder / file.name, file, meter)
+
+    received = await together(
+        together(bring(inputs / entry.input.name, file) for file in entry.files)
+        for entry in resolved
+    )
+    print(meter.line(), flush=True)
+    return received
+
+
+async def _bring_file(target: Path, file: Wanted, meter: Meter) -> Received:
+    if present := await asyncio.to_thread(_already_there, target, file):
+        meter.add(present.size)
+        return present
+    can_resume = not isinstance(file.source, HttpSource) or file.source.has_ranges
+    for _ in range(0 if can_resume else WHOLE_FILE_ATTEMPTS - 1):
+        before = meter.done
+        try:
+            return await receive(file.chunks(), target, file.sha256, meter.add)
+        except WorldFault as error:
+            print(f"fetch: {target.name} starts over: {error}", flush=True)
+            meter.add(before - meter.done)
+    return await receive(file.chunks(), target, file.sha256, meter.add)
+
+
+def _already_there(target: Path, file: Wanted) -> Received | None:
+    """What an earlier try of this step brought, if it is what is wanted."""
+    with disk_errors(target):
+        if not file.sha256 or not target.is_file() or target.stat().st_size != file.size:
+            return None
+        same = sha256_of(target) == file.sha256.lower()
+        return Received(sha256=file.sha256.lower(), size=file.size) if same else None
+
+
+def _record(resolved: list[Resolved], received: list[list[Received]], inputs: Path) -> Staged:
+    entries = []
+    for entry, files in zip(resolved, received, strict=True):
+        folder = inputs / entry.input.name
+        entries.append(
+            StagedInput(
+                name=entry.input.name,
+                kind=entry.input.kind,
+                path=str(folder),
+                files=len(files),
+                bytes=sum(file.size for file in files),
+                sha256="" if entry.manifest_digest else files[0].sha256,
+                manifest_digest=entry.manifest_digest,
+                model=_model_facts(entry, folder),
+            )
+        )
+    return Staged(inputs=tuple(entries))
+
+
+def _model_facts(entry: Resolved, folder: Path) -> ModelFacts | None:
+    if entry.input.kind != "model":
+        return None
+    return inspect_model(folder, [file.name for file in entry.files])
+
+
+def _write_parameters(plan: StagePlan) -> None:
+    target = Path(plan.inputs_dir) / PARAMETERS_NAME
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(msgspec.json.encode(plan.parameters))

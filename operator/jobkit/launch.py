@@ -1,0 +1,166 @@
+"""`jobkit launch`: run the algorithm on this node; its end becomes an exit code and a report."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+
+from jobkit.errors import WorldFault
+from jobkit.plan import LaunchPlan
+from jobkit.processes import adopt_orphans, kill_now, leave_nothing, signal_group
+from jobkit.report import Report
+from jobkit.tee import Tee
+
+RANK_ENV = "JOB_COMPLETION_INDEX"  # set by an Indexed Job
+POD_IP_ENV = "POD_IP"
+NOT_FOUND_EXIT_CODE = 127
+REASON = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
+
+
+def launch(plan: LaunchPlan) -> tuple[int, Report]:
+    """The algorithm's own exit code (128 + number for a signal), and why it ended."""
+    rank = int(os.environ.get(RANK_ENV) or 0)
+    environment = algorithm_environment(plan, rank, os.environ)
+    adopt_orphans()
+    try:
+        child = subprocess.Popen(
+            algorithm_command(plan),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        message = f"can't start {plan.command[0]!r}: {error.strerror}; check the entrypoint"
+        return NOT_FOUND_EXIT_CODE, Report(
+            reason="CommandNotFound", message=message, user_error=True
+        )
+    return _follow(child, plan, Tee(log_file_of(plan, rank)))
+
+
+def _follow(child: subprocess.Popen[bytes], plan: LaunchPlan, tee: Tee) -> tuple[int, Report]:
+    stopper = Stopper(child.pid, plan.grace_seconds)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stopper.stop)
+    assert child.stdout is not None
+    copier = threading.Thread(target=tee.copy, args=(child.stdout,))
+    copier.start()
+    exit_code = shell_exit_code(child.wait())
+    stopper.cancel()
+    leave_nothing(child.pid)
+    copier.join()
+    return exit_code, report_of(exit_code, tee, stopper.stopped)
+
+
+class Stopper:
+    """On SIGTERM: the algorithm gets it too, and SIGKILL when its grace has passed."""
+
+    def __init__(self, group: int, grace_seconds: float) -> None:
+        self._group, self.stopped = group, False
+        self._kill = threading.Timer(grace_seconds, kill_now, (group,))
+        self._kill.daemon = True
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """A signal handler; the grace begins with the first signal."""
+        signal_group(self._group, signal.SIGTERM)
+        if not self.stopped:
+            self.stopped = True
+            self._kill.start()
+
+    def cancel(self) -> None:
+        """The algorithm has ended."""
+        self._kill.cancel()
+
+
+def log_file_of(plan: LaunchPlan, rank: int) -> Path:
+    """Rank 0's log has the plan's name; other nodes write beside it."""
+    path = Path(plan.log_file)
+    return path if rank == 0 else path.with_stem(f"{path.stem}-node-{rank}")
+
+
+def algorithm_command(plan: LaunchPlan) -> list[str]:
+    """The command itself, or torchrun around it where there is more than one process in all."""
+    if plan.nodes * plan.processes_per_node == 1:
+        return list(plan.command)
+    return [sys.executable, "-m", "jobkit.elastic", "--no-python", *plan.command]
+
+
+def algorithm_environment(
+    plan: LaunchPlan, rank: int, own: Mapping[str, str], port: Callable[[], int] | None = None
+) -> dict[str, str]:
+    """Our own environment, and what tells torchrun its place: https://pytorch.org/docs/elastic."""
+    environment = {**own, "PYTHONUNBUFFERED": "1"}
+    if plan.nodes * plan.processes_per_node == 1:
+        return environment
+    alone = plan.nodes == 1
+    return environment | {
+        "PET_NNODES": str(plan.nodes),
+        "PET_NPROC_PER_NODE": str(plan.processes_per_node),
+        "PET_NODE_RANK": str(rank),
+        "PET_MASTER_ADDR": "127.0.0.1" if alone else _master(plan, rank, own),
+        "PET_MASTER_PORT": str((port or free_port)() if alone else plan.master_port),
+        "PET_MAX_RESTARTS": "0",
+    }
+
+
+def _master(plan: LaunchPlan, rank: int, own: Mapping[str, str]) -> str:
+    """Rank 0 names itself: through its own ClusterIP it would be masqueraded."""
+    address = own.get(POD_IP_ENV, "") if rank == 0 else plan.master_address
+    if not address:
+        missing = POD_IP_ENV if rank == 0 else "masterAddress"
+        raise WorldFault("PlanInvalid", f"{plan.nodes} nodes need {missing} on node {rank}")
+    return address
+
+
+def free_port() -> int:
+    """A port nobody listens on now: jobs of one machine must not meet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def shell_exit_code(returncode: int) -> int:
+    """As a shell says it: 128 + the signal's number for a death by signal."""
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+def report_of(exit_code: int, tee: Tee, stopped: bool) -> Report:
+    """Why the algorithm ended: its own words first, then what the exit code says."""
+    details = {"exitCode": exit_code}
+    if exit_code == 0:
+        return Report(reason="Completed", message="the algorithm ended", details=details)
+    if failure := tee.failure:
+        reason = failure.reason if REASON.fullmatch(failure.reason) else "AlgorithmFailed"
+        return Report(
+            reason=reason, message=failure.message, user_error=failure.user_error, details=details
+        )
+    reason, message = _by_exit_code(exit_code, stopped)
+    tail = "\n".join(tee.last_lines)
+    return Report(
+        reason=reason,
+        message=f"{message}. Last output:\n{tail}" if tail else message,
+        details=details,
+    )
+
+
+def _by_exit_code(exit_code: int, stopped: bool) -> tuple[str, str]:
+    if stopped:
+        return "Terminated", "the algorithm was stopped"
+    if exit_code == 128 + signal.SIGKILL:
+        return "OOMKilled", (
+            "the algorithm was killed; it may have run out of memory: ask for more, or use a "
+            "smaller batch"
+        )
+    if exit_code > 128:
+        return "Error", f"the algorithm died of signal {exit_code - 128}"
+    return "Error", f"the algorithm exited with code {exit_code}"

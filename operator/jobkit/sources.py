@@ -1,0 +1,192 @@
+"""From an input of the plan to the files that have to be brought, wherever they lie."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+import msgspec
+import obstore
+from obstore.store import ObjectStore
+from yarl import URL
+
+from jobkit.errors import ObjectMissing, UserFault, WorldFault
+from jobkit.http_source import HttpSource, Retry, open_uri
+from jobkit.manifest import (
+    CUSTODY_PREFIX,
+    MANIFEST_NAME,
+    Manifest,
+    ManifestFile,
+    decode_manifest,
+    digest_of,
+)
+from jobkit.models import refuse_pickles
+from jobkit.objects import object_size, read_small, store_errors
+from jobkit.paths import file_name_of, safe_relative
+from jobkit.plan import StageInput, UriPolicy
+from jobkit.transfer import RangeSource, parts_in_order
+from jobkit.uri_guard import UriGuard, UriRefused
+
+UPLOADS = "uploads/"
+
+
+class Wanted:
+    """One file to bring: where from, what to call it, and what it must be."""
+
+    def __init__(self, name: str, source: RangeSource, size: int | None, sha256: str = "") -> None:
+        self.name, self.source, self.size, self.sha256 = safe_relative(name), source, size, sha256
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Its content in order: by parallel ranges, where the source has them."""
+        if isinstance(self.source, HttpSource) and not self.source.has_ranges:
+            return self.source.stream()
+        return parts_in_order(self.source, self.size or 0)
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """An input whose files are known. `manifest_digest` is empty for a single file."""
+
+    input: StageInput
+    files: tuple[Wanted, ...]
+    manifest_digest: str = ""
+
+
+class StoreSource:
+    """An object of the environment's store; obstore retries each range itself."""
+
+    def __init__(self, store: ObjectStore, key: str) -> None:
+        self._store, self._key = store, key
+
+    async def read(self, start: int, end: int) -> bytes:
+        with store_errors(self._key):
+            part = bytes(
+                await obstore.get_range_async(self._store, self._key, start=start, end=end)
+            )
+        if len(part) != end - start:
+            raise WorldFault("StoreUnavailable", f"{self._key} ends early, at {start + len(part)}")
+        return part
+
+
+class FileSource:
+    """A file of this machine (`posthuman run` alone)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def read(self, start: int, end: int) -> bytes:
+        return await asyncio.to_thread(self._read, start, end)
+
+    def _read(self, start: int, end: int) -> bytes:
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            return os.pread(descriptor, end - start, start)
+        finally:
+            os.close(descriptor)
+
+
+async def resolve_asset(store: ObjectStore, wanted: StageInput) -> Resolved:
+    """The files of a published asset. Raises UserFault if its manifest is not the agreed one."""
+    return await _resolve_manifest(store, wanted, wanted.asset.strip("/"), wanted.manifest_digest)
+
+
+async def resolve_upload(store: ObjectStore, wanted: StageInput) -> Resolved:
+    """A person's own upload: a folder with a manifest, or one object."""
+    key = wanted.upload.strip("/")
+    if not key.startswith(UPLOADS):
+        raise UserFault("UploadInvalid", f"input {wanted.name}: {key!r} is not below {UPLOADS}")
+    safe_relative(key)
+    try:
+        digest = f"sha256:{wanted.sha256}" if wanted.sha256 else ""
+        return await _resolve_manifest(store, wanted, key, digest)
+    except ObjectMissing:
+        return await _resolve_object(store, wanted, key)
+
+
+async def _resolve_object(store: ObjectStore, wanted: StageInput, key: str) -> Resolved:
+    size = await object_size(store, key)
+    name = key.rpartition("/")[2]
+    file = Wanted(name, StoreSource(store, key), size, wanted.sha256)
+    return Resolved(input=wanted, files=(file,))
+
+
+async def _resolve_manifest(
+    store: ObjectStore, wanted: StageInput, prefix: str, expected_digest: str
+) -> Resolved:
+    raw = await read_small(store, f"{safe_relative(prefix)}/{MANIFEST_NAME}")
+    digest = digest_of(raw)
+    if expected_digest and digest != expected_digest:
+        raise UserFault(
+            "ChecksumMismatch",
+            f"input {wanted.name}: the manifest of {prefix} has digest {digest}, "
+            f"expected {expected_digest}",
+        )
+    chosen = _files_for(wanted, _parse_manifest(wanted, raw))
+    files = tuple(
+        Wanted(name, StoreSource(store, f"{prefix}/{file.path}"), file.size, file.sha256)
+        for name, file in chosen
+    )
+    return Resolved(input=wanted, files=files, manifest_digest=digest)
+
+
+def _parse_manifest(wanted: StageInput, raw: bytes) -> Manifest:
+    try:
+        return decode_manifest(raw)
+    except msgspec.MsgspecError as error:
+        message = f"input {wanted.name}: its manifest.json is malformed ({error})"
+        raise UserFault("ManifestInvalid", message) from error
+
+
+def _files_for(wanted: StageInput, manifest: Manifest) -> list[tuple[str, ManifestFile]]:
+    """Name below the input's folder → file. A model is what lies below model/, if anything does."""
+    for file in manifest.files:
+        safe_relative(file.path)
+    weights = [
+        (file.path.removeprefix(CUSTODY_PREFIX), file)
+        for file in manifest.files
+        if file.path.startswith(CUSTODY_PREFIX)
+    ]
+    if wanted.kind != "model":
+        return [(file.path, file) for file in manifest.files]
+    chosen = weights or [(file.path, file) for file in manifest.files]
+    refuse_pickles(name for name, _ in chosen)
+    return chosen
+
+
+async def resolve_uri(
+    session: aiohttp.ClientSession,
+    guard: UriGuard,
+    policy: UriPolicy,
+    wanted: StageInput,
+    retry: Retry,
+) -> Resolved:
+    """One file behind a buyer's URI. Raises UriRefused and what the server's answer means."""
+    scheme = urlsplit(wanted.uri).scheme.lower()
+    if scheme == "s3":
+        raise UriRefused(
+            wanted.uri,
+            "bring your own data with `posthuman upload` and name it as `upload`, "
+            "or name an asset by assetRef",
+        )
+    if scheme == "file":
+        return _resolve_file(policy, wanted)
+    source = await open_uri(session, guard, wanted.uri, retry)
+    name = file_name_of(unquote(URL(wanted.uri).raw_path), wanted.name)
+    return Resolved(input=wanted, files=(Wanted(name, source, source.size, wanted.sha256),))
+
+
+def _resolve_file(policy: UriPolicy, wanted: StageInput) -> Resolved:
+    """Below `file_root` after every link is followed; a link out of it is refused."""
+    if not policy.file_root:
+        raise UriRefused(wanted.uri, "files of the machine can't be read here; upload them")
+    root = Path(policy.file_root).resolve()
+    path = (root / unquote(urlsplit(wanted.uri).path)).resolve()
+    if not path.is_relative_to(root):
+        raise UriRefused(wanted.uri, f"it lies outside {root}")
+    if not path.is_file():
+        raise UserFault("InputNotFound", f"input {wanted.name}: there is no file {path}")
+    file = Wanted(path.name, FileSource(path), path.stat().st_size, wanted.sha256)
+    return Resolved(input=wanted, files=(file,))
