@@ -54,8 +54,8 @@ def _again(seen: Observed, environment: ComputeEnvironment, draft: Draft, step: 
     reason = (report.reason if report else "") or step.reason or "ExportFailed"
     message = (report.message if report else "") or step.message or "the export pod failed"
     pause = min(MAX_BACKOFF_SECONDS, 5.0 * 2 ** min(step.attempt, 10))
-    ended = step.ended_at or timestamp(draft.now)
-    left = pause - seconds_between(ended, timestamp(draft.now))
+    waited = seconds_between(step.ended_at, timestamp(draft.now)) if step.ended_at else pause
+    left = pause - waited
     if left > 0:
         draft.wait(Phase.EXPORTING, reason, f"{message}; it is tried again")
         draft.look_again(left)

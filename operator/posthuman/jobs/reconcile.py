@@ -94,7 +94,8 @@ class JobReconciler:
         )
 
     async def _with_relatives(self, seen: Observed) -> Observed:
-        own = await self._own_asset(seen.job)
+        exported = seen.manifest is not None or seen.job.status.results is not None
+        own = await self._own_asset(seen.job, exported)
         gone = own is None and seen.job.status.asset is not None
         missing = seen.missing | {seen.job.metadata.name} if gone else seen.missing
         assets = await self._input_assets(seen.job)
@@ -132,8 +133,9 @@ class JobReconciler:
             return None
         return manifest if digest == reported[-1] else None
 
-    async def _own_asset(self, job: ComputeJob) -> ModelAsset | None:
-        if not job.spec.publish or not job.status.results or job.status.phase in FINISHED:
+    async def _own_asset(self, job: ComputeJob, exported: bool) -> ModelAsset | None:
+        """From the end of the export on; its absence is asked for in person."""
+        if not job.spec.publish or not exported or job.status.phase in FINISHED:
             return None
         return await self._cluster.asset(job.metadata.key) or await self._cluster.asset(
             job.metadata.key, fresh=True

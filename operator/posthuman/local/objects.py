@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from posthuman.api.asset import ModelAsset
+from posthuman.api.conditions import timestamp
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
 from posthuman.api.meta import FINALIZER, Key, Meta
@@ -24,17 +25,23 @@ from posthuman.ports import NonceBook
 
 R = TypeVar("R", ComputeJob, ModelAsset, ComputeEnvironment)
 Wake = Callable[[str, Key], None]
+Now = Callable[[], datetime]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Objects:
     """The three kinds, Secrets and nonce books, by kind and key."""
 
-    def __init__(self, wake: Wake | None = None) -> None:
+    def __init__(self, wake: Wake | None = None, now: Now = _utc_now) -> None:
         self._objects: dict[tuple[str, Key], Resource] = {}
         self._secrets: dict[Key, Mapping[str, bytes]] = {}
         self._books: dict[tuple[int, str], NonceBook] = {}
         self._versions = itertools.count(1)
         self._wake = wake or (lambda _kind, _key: None)
+        self._now = now
 
     def on_change(self, wake: Wake) -> None:
         """Call `wake(kind, key)` after each change."""
@@ -62,7 +69,7 @@ class Objects:
             resource.metadata,
             uid=uid or str(uuid.uuid4()),
             generation=1,
-            creation_timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
+            creation_timestamp=timestamp(self._now()),
         )
         return self._store(msgspec.structs.replace(resource, metadata=meta))
 
@@ -93,8 +100,7 @@ class Objects:
         current = self.find(kind, key)
         if current is None or current.metadata.deletion_timestamp:
             return
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._settle(self._with_meta(current, deletion_timestamp=now))
+        self._settle(self._with_meta(current, deletion_timestamp=timestamp(self._now())))
 
     def put_secret(self, key: Key, content: Mapping[str, bytes]) -> None:
         """Store a Secret's decoded data."""

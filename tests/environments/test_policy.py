@@ -1,0 +1,176 @@
+"""May this job run here? A table: what is asked, and the sentence's reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from posthuman.api.asset import ModelAsset
+from posthuman.environments.policy import review, unknown_environment
+from posthuman.environments.request import Request
+from posthuman.environments.verdict import Refusal, Waiting
+from tests.builders import (
+    BOB,
+    MODEL_INPUT,
+    SETTINGS,
+    TEXT_INPUT,
+    asset,
+    environment,
+    job,
+)
+
+
+def request(
+    spec: dict[str, Any] | None = None,
+    env: dict[str, Any] | None = None,
+    assets: dict[str, ModelAsset | None] | None = None,
+    allow_files: bool = False,
+) -> Request:
+    return Request(
+        job=job(**(spec or {})),
+        environment=environment(**(env or {})),
+        assets=assets or {},
+        catalogue=SETTINGS.catalogue,
+        allow_files=allow_files,
+    )
+
+
+def test_a_whole_job_is_accepted() -> None:
+    assert review(request()) is None
+
+
+def uri(target: str) -> dict[str, Any]:
+    model = {**TEXT_INPUT, "name": "model", "kind": "model"}
+    return {"inputs": [{**TEXT_INPUT, "uri": target}, model]}
+
+
+IMAGE = {"algorithm": {"image": {"reference": "ghcr.io/acme/x", "digest": "sha256:" + "d" * 64}}}
+ACME = {"policy": {"allowedImages": ["ghcr.io/acme/"]}}
+
+REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
+    (
+        "namespace",
+        {},
+        {"policy": {"tenants": [{"namespace": "eve"}]}},
+        "NamespaceNotAllowed",
+        "bob",
+    ),
+    (
+        "owner",
+        {"owner": "0x" + "1" * 40},
+        {"policy": {"tenants": [{"namespace": "bob", "owners": [BOB]}]}},
+        "OwnerNotAllowed",
+        "0x1111",
+    ),
+    ("timeout", {"timeout": "25h"}, {}, "TimeoutAboveLimit", "at most 24h"),
+    ("nodes", {"nodes": 2}, {}, "TooManyNodes", "more than the environment's 1"),
+    (
+        "shared workspace",
+        {"nodes": 2},
+        {"hardware": {"maxNodes": 2}},
+        "WorkspaceNotShared",
+        "ReadWriteMany",
+    ),
+    ("gpus", {"gpusPerNode": 9}, {}, "TooManyGPUs", "a node's 8"),
+    ("cpu", {"resources": {"cpu": "9"}}, {}, "TooMuchCPU", "a node's 8"),
+    ("memory", {"resources": {"memory": "65Gi"}}, {}, "TooMuchMemory", "64Gi"),
+    (
+        "algorithm",
+        {"algorithm": {"builtin": {"name": "trian"}}},
+        {},
+        "UnknownAlgorithm",
+        'did you mean "train"?',
+    ),
+    (
+        "version",
+        {"algorithm": {"builtin": {"name": "train", "version": "9"}}},
+        {},
+        "UnknownAlgorithmVersion",
+        "0.1.0",
+    ),
+    ("input", {"inputs": [TEXT_INPUT]}, {}, "MissingInput", '"model"'),
+    ("image", IMAGE, {}, "ImageNotAllowed", "allowedImages"),
+    ("own bucket, s3", uri("s3://results/env/jobs/x"), {}, "UriRefused", "posthuman upload"),
+    ("own store", uri("http://10.0.0.5:7070/results/x"), {}, "UriRefused", '"http"'),
+    (
+        "own store, though http is allowed",
+        uri("http://10.0.0.5:7070/results/x"),
+        {"policy": {"allowedUriSchemes": ["http"], "allowedPrivateCIDRs": ["10.0.0.0/8"]}},
+        "UriRefused",
+        "own store",
+    ),
+    ("private", uri("https://10.1.2.3/x"), {}, "UriRefused", "private"),
+    ("link-local", uri("https://169.254.169.254/latest"), {}, "UriRefused", "link-local"),
+    ("loopback v6", uri("https://[::1]/x"), {}, "UriRefused", "private"),
+    ("mapped v4", uri("https://[::ffff:10.0.0.1]/x"), {}, "UriRefused", "private"),
+    ("localhost", uri("https://localhost/x"), {}, "UriRefused", "private"),
+    ("file", uri("file:///etc/passwd"), {}, "UriRefused", "posthuman run"),
+    ("ftp", uri("ftp://example.com/x"), {}, "UriRefused", '"ftp"'),
+    (
+        "upload of somebody else",
+        {
+            "inputs": [
+                {"name": "text", "upload": "uploads/0xeve/x"},
+                {**TEXT_INPUT, "name": "model"},
+            ]
+        },
+        {},
+        "UploadNotOwned",
+        BOB.lower(),
+    ),
+    ("no chain", {"publish": {"name": "Mine", "description": "d" * 10}}, {}, "NoChain", "chain"),
+]
+
+
+@pytest.mark.parametrize(("what", "spec", "env", "reason", "says"), REFUSED)
+def test_refused(
+    what: str, spec: dict[str, Any], env: dict[str, Any], reason: str, says: str
+) -> None:
+    verdict = review(request(spec, env))
+    assert isinstance(verdict, Refusal), what
+    assert verdict.reason == reason
+    assert says in verdict.message
+
+
+def test_an_untrusted_image_never_sees_an_asset() -> None:
+    spec = {**IMAGE, "inputs": [MODEL_INPUT]}
+    verdict = review(request(spec, ACME, {"model": asset()}))
+    assert isinstance(verdict, Refusal)
+    assert verdict.reason == "AlgorithmNotTrusted"
+
+
+def test_a_trusted_digest_may() -> None:
+    policy = {"allowedImages": ["ghcr.io/acme/"], "trustedAlgorithms": ["sha256:" + "d" * 64]}
+    spec = {**IMAGE, "inputs": [MODEL_INPUT]}
+    assert review(request(spec, {"policy": policy}, {"model": asset()})) is None
+
+
+def test_files_only_on_a_laptop() -> None:
+    assert review(request(uri("file:///data/text.jsonl"), allow_files=True)) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [(None, "AssetNotFound"), (asset(ready=False), "AssetNotReady")],
+)
+def test_an_asset_that_may_still_come_is_waited_for(found: ModelAsset | None, reason: str) -> None:
+    verdict = review(request({"inputs": [TEXT_INPUT, MODEL_INPUT]}, assets={"model": found}))
+    assert isinstance(verdict, Waiting)
+    assert verdict.reason == reason
+
+
+def test_a_refusal_beats_a_reason_to_wait() -> None:
+    spec = {"inputs": [TEXT_INPUT, MODEL_INPUT], "timeout": "25h"}
+    verdict = review(request(spec, assets={"model": None}))
+    assert isinstance(verdict, Refusal)
+
+
+def test_an_environment_that_is_not_ready_takes_no_jobs() -> None:
+    verdict = review(request(env={"ready": False}))
+    assert isinstance(verdict, Waiting)
+    assert verdict.reason == "EnvironmentNotReady"
+
+
+def test_an_unknown_environment_is_told_with_the_known_ones() -> None:
+    assert "a100, cpu" in unknown_environment("a10", ["a100", "cpu"]).message

@@ -1,0 +1,104 @@
+"""A job, its reconciler and a fake cluster with a fake store; `passes()` lets it come to rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from jobkit.manifest import Manifest, ManifestFile, digest_of, encode_manifest
+from jobkit.report import Report
+from posthuman.api.conditions import find_condition
+from posthuman.api.environment import ComputeEnvironment
+from posthuman.api.job import ComputeJob, JobStatus, Phase
+from posthuman.api.meta import Key
+from posthuman.jobs.reconcile import JobReconciler
+from posthuman.jobs.steps import Role
+from posthuman.local.objects import Objects
+from posthuman.ports import ResultStore
+from tests.builders import SETTINGS, HeldClock, environment, job
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.result_store import FakeResultStore
+
+UNTIL_REST = 12
+
+
+class World:
+    """One environment; jobs are added by `submit`."""
+
+    def __init__(self, **environment_spec: Any) -> None:
+        self.clock = HeldClock()
+        self.objects = Objects(now=self.clock.now)
+        self.cluster = FakeCluster(self.objects)
+        self.store = FakeResultStore()
+        self.reconciler = JobReconciler(self.cluster, self._store_of, self.clock, SETTINGS)
+        made = self.objects.create(environment(**environment_spec))
+        self.environment = made
+
+    async def _store_of(self, environment: ComputeEnvironment) -> ResultStore:
+        return self.store
+
+    def submit(self, name: str = "bob-trains", uid: str = "11112222-3333", **spec: Any) -> Key:
+        """Apply a job; returns its key."""
+        return self.objects.create(job(name, uid, **spec), uid=uid).metadata.key
+
+    def edit(self, key: Key, **spec: Any) -> None:
+        """A person changes suspend, stop or the like."""
+        found = self.get(key)
+        self.objects.write_spec(
+            msgspec.structs.replace(found, spec=msgspec.structs.replace(found.spec, **spec))
+        )
+
+    def get(self, key: Key) -> ComputeJob:
+        found = self.objects.find(ComputeJob, key)
+        assert found is not None
+        return found
+
+    def status(self, key: Key) -> JobStatus:
+        return self.get(key).status
+
+    def reason(self, key: Key) -> str:
+        """Why the job isn't done, or how it ended."""
+        found = find_condition(self.status(key).conditions, "Succeeded")
+        return found.reason if found else ""
+
+    async def passes(self, key: Key, count: int = UNTIL_REST) -> float | None:
+        """Reconcile until nothing changes any more; what the last pass asked for."""
+        again = None
+        for _ in range(count):
+            again = await self.reconciler.reconcile(key)
+        return again
+
+    def step(self, role: Role) -> str:
+        """The name of the newest step of a role."""
+        return self.cluster.made_of(role)[-1].name
+
+    async def to_running(self, key: Key) -> None:
+        """Staged, its pods running."""
+        await self.passes(key)
+        self.cluster.end(self.step(Role.STAGE))
+        await self.passes(key)
+        started = self.clock.now().isoformat()
+        self.cluster.progress(self.step(Role.RUN), started_at=started)
+        await self.passes(key)
+        assert self.status(key).phase is Phase.RUNNING
+
+    async def to_exporting(self, key: Key) -> None:
+        """Its algorithm ended well."""
+        await self.to_running(key)
+        self.clock.forward(60)
+        self.cluster.end(self.step(Role.RUN), ended_at=self.clock.now().isoformat())
+        await self.passes(key)
+        assert self.status(key).phase is Phase.EXPORTING
+
+    async def export(
+        self, key: Key, outcome: str = "Succeeded", reason: str = "Exported", model: bool = True
+    ) -> None:
+        """The export pod uploads, the manifest last, and ends."""
+        path = "model/config.json" if model else "report.json"
+        file = ManifestFile(path=path, sha256="0" * 64, size=2, file_class="custody")
+        raw = encode_manifest(Manifest(files=(file,), outcome=outcome))
+        await self.store.put(f"jobs/{self.get(key).metadata.uid}/manifest.json", raw)
+        report = Report(reason=reason, message="", details={"manifestDigest": digest_of(raw)})
+        self.cluster.end(self.step(Role.EXPORT), report=report)
+        await self.passes(key)
