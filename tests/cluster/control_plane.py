@@ -3,16 +3,16 @@
 from tests.cluster import credentials, daemons
 from tests.cluster.binaries import program
 from tests.cluster.credentials import kubeconfig
+from tests.cluster.kubectl import api_ready
 from tests.cluster.layout import (
     CERTS,
     ETCD_PEER_URL,
     ETCD_URL,
-    KUBECONFIG,
     NODE_IP,
     SERVICE_CIDR,
     STATE,
 )
-from tests.cluster.shell import attempt, wait_until
+from tests.cluster.shell import wait_until
 
 
 def up() -> None:
@@ -30,13 +30,7 @@ def up() -> None:
 def _api_ready() -> bool:
     daemons.require_alive("etcd")
     daemons.require_alive("kube-apiserver")
-    return answers()
-
-
-def answers() -> bool:
-    """Does the API server say that it is ready?"""
-    kubectl = (program("kubectl"), "--kubeconfig", KUBECONFIG, "--request-timeout=3s")
-    return KUBECONFIG.exists() and attempt(*kubectl, "get", "--raw", "/readyz").returncode == 0
+    return api_ready()
 
 
 def _etcd() -> list[str]:

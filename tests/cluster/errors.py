@@ -1,7 +1,7 @@
 """What can go wrong with the test cluster, as its users see it.
 
-    ClusterError            says what is wrong, where, and what to do next
-    └── CannotRunHere       this machine can't have a cluster: tests that need one are left out
+ClusterError            says what is wrong, where, and what to do next
+└── CannotRunHere       this machine can't have a cluster: tests that need one are left out
 """
 
 

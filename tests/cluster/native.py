@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tests.cluster import binaries, control_plane, daemons, facts, leftovers, machine, network, node
 from tests.cluster.errors import ClusterError
+from tests.cluster.images import load
+from tests.cluster.kubectl import api_ready, kubectl
 from tests.cluster.layout import (
     CONTAINERD_SOCKET,
     HERE,
@@ -55,9 +57,15 @@ def up(replace: bool) -> None:
         if is_up():
             say("the cluster is up already")
             return
-        _clear_the_way(replace)
+        if not _can_be_mended():
+            _clear_the_way(replace)
         _start()
     say(f"the cluster is up: export KUBECONFIG={KUBECONFIG}")
+
+
+def _can_be_mended() -> bool:
+    """Is only a lesser server missing? Then what runs on the cluster need not be lost."""
+    return leftovers.owner() == REPOSITORY and daemons.alive("containerd") and api_ready()
 
 
 def _clear_the_way(replace: bool) -> None:
@@ -86,13 +94,13 @@ def _start() -> None:
 
 
 def _start_storage() -> None:
-    node.kubectl("apply", "-f", HERE / "manifests" / "storage.yaml")
+    kubectl("apply", "-f", HERE / "manifests" / "storage.yaml")
     command = [sys.executable, "-m", "tests.cluster.provisioner"]
     daemons.start("provisioner", command, env={"PYTHONPATH": str(REPOSITORY)})
 
 
 def _default_account_exists() -> bool:
-    return "default" in node.kubectl("get", "serviceaccounts", "-n", "default", "-o", "name")
+    return "default" in kubectl("get", "serviceaccounts", "-n", "default", "-o", "name")
 
 
 def _record_facts() -> None:
@@ -105,12 +113,13 @@ def _record_facts() -> None:
         NODE_IP=NODE_IP,
         CONTAINERD_SOCKET=CONTAINERD_SOCKET,
     )
+    load.record_loaded()
 
 
 def is_up() -> bool:
     """Do all servers of *this* checkout's cluster run, and does the API answer?"""
     mine = leftovers.owner() == REPOSITORY and bool(facts.read())
-    return mine and all(map(daemons.alive, SERVERS)) and control_plane.answers()
+    return mine and all(map(daemons.alive, SERVERS)) and api_ready()
 
 
 def down() -> None:

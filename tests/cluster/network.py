@@ -14,7 +14,12 @@ from tests.cluster.shell import attempt, run
 # go past the address translation of the service that the request came through.
 SYSCTLS = ("net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables")
 # The kubelet sets these by itself; they are set back when the cluster goes.
-KUBELET_SYSCTLS = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops")
+KUBELET_SYSCTLS = (
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+)
 CNI_CONFIG = RUN / "cni"
 KUBE_PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
 
@@ -52,10 +57,19 @@ def _set_sysctls() -> None:
 
 
 def _write_cni_config() -> None:
-    address_range = {"type": "host-local", "dataDir": str(STATE / "ipam"), "ranges": [[
-        {"subnet": POD_CIDR, "gateway": NODE_IP}]], "routes": [{"dst": "0.0.0.0/0"}]}
-    bridge = {"type": "bridge", "bridge": BRIDGE, "isGateway": True, "hairpinMode": True,
-              "ipam": address_range}
+    address_range = {
+        "type": "host-local",
+        "dataDir": str(STATE / "ipam"),
+        "ranges": [[{"subnet": POD_CIDR, "gateway": NODE_IP}]],
+        "routes": [{"dst": "0.0.0.0/0"}],
+    }
+    bridge = {
+        "type": "bridge",
+        "bridge": BRIDGE,
+        "isGateway": True,
+        "hairpinMode": True,
+        "ipam": address_range,
+    }
     network = {"cniVersion": "0.4.0", "name": "posthuman", "plugins": [bridge]}
     CNI_CONFIG.mkdir(parents=True, exist_ok=True)
     (CNI_CONFIG / "10-posthuman.conflist").write_text(json.dumps(network, indent=1))

@@ -1,10 +1,10 @@
 """What makes this machine a node: containerd, the kubelet, kube-proxy and the cluster's DNS."""
 
 import json
-from pathlib import Path
 
 from tests.cluster import containerd, credentials, daemons
 from tests.cluster.binaries import program
+from tests.cluster.kubectl import kubectl
 from tests.cluster.layout import (
     CONTAINERD_SOCKET,
     KUBECONFIG,
@@ -13,7 +13,7 @@ from tests.cluster.layout import (
     POD_CIDR,
     STATE,
 )
-from tests.cluster.shell import run, wait_until
+from tests.cluster.shell import wait_until
 
 FAKE_GPUS = 8
 KUBELET_CONFIG = STATE / "kubelet.json"
@@ -39,11 +39,6 @@ def _ready() -> bool:
     path = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
     selector = f"kubernetes.io/hostname={NODE_NAME}"
     return kubectl("get", "nodes", "--selector", selector, "-o", f"jsonpath={path}") == "True"
-
-
-def kubectl(*arguments: str | Path, stdin: str | None = None) -> str:
-    """kubectl as the cluster's admin."""
-    return run(program("kubectl"), "--kubeconfig", KUBECONFIG, *arguments, stdin=stdin)
 
 
 def _pretend_gpus() -> None:

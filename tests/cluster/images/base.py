@@ -20,7 +20,9 @@ def base() -> Stack:
 
 def _debootstrap(root: Path) -> None:
     say("making the base image, about 80 s, once a machine")
-    run("nice", "debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, root, *_mirror())
+    run(
+        "nice", "debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, root, *_mirror()
+    )
     for folder in EMPTIED:
         run("find", root / folder, "-mindepth", "1", "-delete")
     (root / "etc/resolv.conf").write_text("")

@@ -13,6 +13,7 @@ from tests.cluster.images.store import (
     containerd_answers,
     ctr,
     image_digest,
+    image_names,
     importing,
 )
 from tests.cluster.layout import CACHE, IMAGE_PREFIX, REPOSITORY
@@ -76,11 +77,23 @@ def _publish(name: str, repository: str, stack: Stack, config: Mapping[str, obje
     tag = f"{repository}:dev"
     with importing() as stream:
         stream.add_image(tag, dict(config), list(stack.layers))
-    digest = image_digest(tag)
-    ctr("images", "tag", "--force", tag, f"{repository}@{digest}")
+    ctr("images", "tag", "--force", tag, f"{repository}@{image_digest(tag)}")
+    _record(name, tag)
+    say(f"{tag} is {image_digest(tag)}")
+
+
+def record_loaded() -> None:
+    """Tell a new cluster's facts of the images that containerd kept from the last one."""
+    present = image_names()
+    for name in BUILDERS:
+        prefix = TEST_IMAGE_PREFIX if name in ("versitygw", "anvil") else IMAGE_PREFIX
+        if f"{prefix}/{name}:dev" in present:
+            _record(name, f"{prefix}/{name}:dev")
+
+
+def _record(name: str, tag: str) -> None:
     key = name.upper()
-    facts.record(**{f"{key}_IMAGE": tag, f"{key}_IMAGE_DIGEST": digest})
-    say(f"{tag} is {digest}")
+    facts.record(**{f"{key}_IMAGE": tag, f"{key}_IMAGE_DIGEST": image_digest(tag)})
 
 
 BUILDERS: dict[str, Callable[[str], None]] = {
