@@ -26,10 +26,10 @@ PARTS_AT_ONCE = 4
 
 
 async def send_files(
-    store: ObjectStore, destination: str, files: Sequence[Found]
+    store: ObjectStore, destination: str, files: Sequence[Found], verb: str = "export"
 ) -> tuple[ManifestFile, ...]:
     """Upload each file to `<destination>/<path>` and say what was sent. Raises Fault."""
-    meter = Meter("export", sum(file.size - file.first_byte for file in files))
+    meter = Meter(verb, sum(file.size - file.first_byte for file in files))
     slots = asyncio.Semaphore(FILES_AT_ONCE)
 
     async def send(file: Found) -> ManifestFile:

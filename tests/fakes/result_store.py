@@ -1,40 +1,44 @@
-"""A ResultStore in memory."""
+"""A ResultStore in memory, for tests of the core; the contract suite holds it to the real ones."""
 
 from __future__ import annotations
 
 import msgspec
 
 from jobkit.manifest import MANIFEST_NAME, Manifest, decode_manifest, digest_of
-from posthuman.errors import NotFound, UserError
+from posthuman.errors import NotFound, TransientError, UserError
 
 
 class FakeResultStore:
-    """See ports.ResultStore; `objects` is what it holds."""
+    """`objects` is the content by key; with `unavailable` set, every call fails as if offline."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.unavailable = False
 
     async def check(self) -> None:
-        """Memory can always be reached."""
+        self._reach()
 
     async def manifest(self, prefix: str) -> tuple[Manifest, str]:
-        """Raises NotFound, UserError."""
-        raw = await self.get(f"{prefix}/{MANIFEST_NAME}")
+        key = f"{prefix.rstrip('/')}/{MANIFEST_NAME}"
+        raw = await self.get(key)
         try:
             return decode_manifest(raw), digest_of(raw)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise UserError(f"{prefix} holds no manifest: {error}") from error
+        except msgspec.MsgspecError as error:
+            raise UserError(f"{key} is no manifest: {error}", "ManifestInvalid") from error
 
     async def put(self, key: str, content: bytes) -> None:
-        """Replaces what is there."""
+        self._reach()
         self.objects[key] = content
 
     async def get(self, key: str) -> bytes:
-        """Raises NotFound."""
+        self._reach()
         if key not in self.objects:
-            raise NotFound(f"there is no {key}")
+            raise NotFound(f"the store has no object {key!r}")
         return self.objects[key]
 
     async def size(self, key: str) -> int:
-        """Raises NotFound."""
         return len(await self.get(key))
+
+    def _reach(self) -> None:
+        if self.unavailable:
+            raise TransientError("the store can't be reached")
