@@ -1,0 +1,160 @@
+"""The one place that puts adapters behind ports, for a cluster and for a laptop alike."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from posthuman.api.environment import ChainSpec, ComputeEnvironment, StoreSpec
+from posthuman.api.meta import Key, SecretKeyRef
+from posthuman.assets.reconcile import AssetReconciler
+from posthuman.environments.catalogue import read_catalogue
+from posthuman.environments.reconcile import EnvironmentReconciler
+from posthuman.errors import NotFound, UserError
+from posthuman.jobs.observed import Settings
+from posthuman.jobs.reconcile import JobReconciler
+from posthuman.ledger.ocean import open_ledger
+from posthuman.ports import Clock, Cluster, Ledger, ResultStore
+from posthuman.store.results import open_results
+
+STORE_KEYS = {
+    "accessKeyId": "AWS_ACCESS_KEY_ID",
+    "secretAccessKey": "AWS_SECRET_ACCESS_KEY",
+}
+REREAD_SECONDS = 300.0  # how soon a rotated credential is noticed
+
+Material = TypeVar("Material")
+Opened = TypeVar("Opened")
+
+
+class Reconciler(Protocol):
+    """One kind's level-triggered loop."""
+
+    async def reconcile(self, key: Key) -> float | None: ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """In UTC."""
+        return datetime.now(UTC)
+
+
+def build(cluster: Cluster, clock: Clock, settings: Settings) -> Mapping[str, Reconciler]:
+    """The reconcilers, by kind, over one cluster."""
+    stores = Adapters(clock, partial(_store_material, cluster), _open_store)
+    ledgers = Adapters(clock, partial(_chain_material, cluster), _open_ledger)
+    return {
+        "ComputeJob": JobReconciler(cluster, stores.of, clock, settings),
+        "ModelAsset": AssetReconciler(cluster, stores.of, ledgers.of, clock),
+        "ComputeEnvironment": EnvironmentReconciler(cluster, stores.of, ledgers.of, clock),
+    }
+
+
+def installed_settings(algorithms: Path, **overrides: object) -> Settings:
+    """Settings with the catalogue that lies below `algorithms`."""
+    return msgspec.structs.replace(Settings(catalogue=read_catalogue(algorithms)), **overrides)
+
+
+class StoreMaterial(msgspec.Struct, frozen=True):
+    """What a store is opened with."""
+
+    spec: StoreSpec
+    credentials: Mapping[str, str]
+
+
+class ChainMaterial(msgspec.Struct, frozen=True):
+    """What a ledger is opened with."""
+
+    spec: ChainSpec
+    rpc_url: bytes
+    signer: bytes
+
+
+class Adapters(Generic[Material, Opened]):
+    """One open adapter an environment; opened anew when its spec or its credentials changed."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        read: Callable[[ComputeEnvironment], Awaitable[Material]],
+        open_one: Callable[[Material], Opened],
+    ) -> None:
+        self._clock = clock
+        self._read = read
+        self._open = open_one
+        self._known: dict[str, tuple[int, datetime, Material, Opened]] = {}
+
+    async def of(self, environment: ComputeEnvironment) -> Opened:
+        """Raises NotFound, SecretForbidden, UserError, TransientError."""
+        name, generation = environment.metadata.name, environment.metadata.generation
+        now, known = self._clock.now(), self._known.get(name)
+        if known and known[0] == generation and _seconds(known[1], now) < REREAD_SECONDS:
+            return known[3]
+        material = await self._read(environment)
+        same = known is not None and known[2] == material
+        opened = known[3] if known is not None and same else self._open(material)
+        self._known[name] = (generation, now, material, opened)
+        return opened
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    return (end - start).total_seconds()
+
+
+def _open_store(material: StoreMaterial) -> ResultStore:
+    return open_results(material.spec, material.credentials)
+
+
+def _open_ledger(material: ChainMaterial) -> Ledger:
+    return open_ledger(material.rpc_url.decode().strip(), material.signer, material.spec)
+
+
+async def _store_material(cluster: Cluster, environment: ComputeEnvironment) -> StoreMaterial:
+    store = environment.spec.store
+    if store.credentials_secret is None:
+        return StoreMaterial(store, {})
+    namespace, name = environment.spec.work_namespace, store.credentials_secret.name
+    secret = await cluster.secret(namespace, name)
+    missing = [key for key in STORE_KEYS if key not in secret]
+    if missing:
+        raise UserError(
+            f'Secret {namespace}/{name} has no key "{missing[0]}"; the store needs '
+            f"{' and '.join(STORE_KEYS)}",
+            reason="CredentialsIncomplete",
+        )
+    return StoreMaterial(store, {STORE_KEYS[key]: secret[key].decode() for key in STORE_KEYS})
+
+
+async def _chain_material(cluster: Cluster, environment: ComputeEnvironment) -> ChainMaterial:
+    chain, namespace = environment.spec.chain, environment.spec.work_namespace
+    if chain is None:
+        raise NotFound(
+            f'environment "{environment.metadata.name}" has no spec.chain', reason="NoChain"
+        )
+    return ChainMaterial(
+        chain,
+        rpc_url=await _value(cluster, namespace, chain.rpc_url_secret),
+        signer=await _value(cluster, namespace, chain.signer_secret),
+    )
+
+
+async def _value(cluster: Cluster, namespace: str, ref: SecretKeyRef) -> bytes:
+    """The named key's value; without a name, the value of the Secret's only key."""
+    secret = await cluster.secret(namespace, ref.name)
+    if ref.key in secret:
+        return secret[ref.key]
+    if not ref.key and len(secret) == 1:
+        return next(iter(secret.values()))
+    raise UserError(
+        f"Secret {namespace}/{ref.name} has "
+        + (f'no key "{ref.key}"' if ref.key else "several keys; say which")
+        + f" (it has: {', '.join(sorted(secret)) or 'none'})",
+        reason="SecretKeyMissing",
+    )
