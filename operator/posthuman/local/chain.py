@@ -6,8 +6,9 @@ and the contracts' addresses, so that a later command finds the same chain again
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -38,11 +39,14 @@ class EmbeddedChain(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-@asynccontextmanager
-async def embedded_chain(folder: Path) -> AsyncIterator[EmbeddedChain]:
-    """Run the node while the block lasts. Raises TransientError, UserError as `local_node` does."""
+@contextmanager
+def embedded_chain(folder: Path) -> Iterator[EmbeddedChain]:
+    """Run the node while the block lasts (and no event loop does: the first time it deploys).
+
+    Raises TransientError, UserError as `local_node` does.
+    """
     with local_node(folder / "state.json") as node:
-        contracts = _deployed(folder) or await deploy(node.url, DEPLOYER_KEY)
+        contracts = _deployed(folder) or asyncio.run(deploy(node.url, DEPLOYER_KEY))
         _addresses_file(folder).write_bytes(msgspec.json.encode(contracts))
         yield EmbeddedChain(url=node.url, spec=_spec(contracts))
 

@@ -8,24 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 from posthuman.api.asset import ModelAsset
 from posthuman.api.job import ComputeJob
 from posthuman.api.meta import Key
+from posthuman.bootstrap import Reconciler
 from posthuman.jobs.waking import woken_by_asset, woken_by_environment, woken_by_job
 from posthuman.local.cluster import LocalCluster
 from posthuman.local.objects import Objects
 from posthuman.queue import Item, Outcome, WorkQueue
 
 PASS_SECONDS = 20.0  # that a reconcile under way is given to end
-
-
-class Reconciler(Protocol):
-    """One kind's level-triggered loop."""
-
-    async def reconcile(self, key: Key) -> float | None:
-        """One pass; seconds until the next is due by itself."""
 
 
 class World:

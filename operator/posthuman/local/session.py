@@ -1,0 +1,102 @@
+"""One run on this machine: environments that it plays, and the world turning."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from posthuman.api.asset import ModelAsset
+from posthuman.api.environment import ComputeEnvironment
+from posthuman.api.job import ComputeJob
+from posthuman.bootstrap import SystemClock, build, installed_settings
+from posthuman.local.chain import EmbeddedChain, embedded_chain
+from posthuman.local.cluster import LocalCluster
+from posthuman.local.embedded import embedded_environment
+from posthuman.local.kept import keep_assets, restore_assets
+from posthuman.local.objects import Objects
+from posthuman.local.programs import Machine
+from posthuman.local.world import World
+from posthuman.ports import JobEvent
+
+ALGORITHMS = Path(__file__).resolve().parents[3] / "algorithms"
+PROGRESS_SECONDS = 1.0  # a status write costs nothing here
+Say = Callable[[str], None]
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run happens: everything it leaves lies in `workdir`."""
+
+    workdir: Path
+    file_root: Path  # `file:` URIs may point below it: the manifest's folder
+
+    @property
+    def chain_folder(self) -> Path:
+        """Of the embedded chain."""
+        return self.workdir / "chain"
+
+
+@contextmanager
+def played_environments(objects: Objects, place: Place, say: Say) -> Iterator[set[str]]:
+    """Have this machine play every environment that is named but not there; yields their names.
+
+    The chain runs while the block lasts, if it is needed; what is published is kept for later runs.
+    """
+    restore_assets(objects, place.workdir)
+    names = _named_environments(objects) - _present_environments(objects)
+    with _chain_if(bool(names) and _needs_chain(objects), place, say) as chain:
+        for name in sorted(names):
+            spec = chain.spec if chain else None
+            play(objects, embedded_environment(name, place.workdir, spec), chain)
+        try:
+            yield names
+        finally:
+            keep_assets(objects, place.workdir)
+
+
+def play(objects: Objects, environment: ComputeEnvironment, chain: EmbeddedChain | None) -> None:
+    """Create the environment, and the Secrets that its chain needs."""
+    objects.create(environment)
+    secrets = chain.secrets(environment.spec.work_namespace) if chain else {}
+    for key, content in secrets.items():
+        objects.put_secret(key, content)
+
+
+@asynccontextmanager
+async def turning(
+    objects: Objects, place: Place, tell: Callable[[JobEvent], None] = lambda _event: None
+) -> AsyncIterator[World]:
+    """The world of these objects, while the block lasts; no process of it outlives the block."""
+    cluster = LocalCluster(objects, place.workdir, Machine(algorithms=ALGORITHMS), tell)
+    settings = installed_settings(
+        ALGORITHMS, file_root=str(place.file_root), progress_interval_seconds=PROGRESS_SECONDS
+    )
+    world = World(objects, cluster, build(cluster, SystemClock(), settings))
+    async with world.running():
+        yield world
+
+
+@contextmanager
+def _chain_if(needed: bool, place: Place, say: Say) -> Iterator[EmbeddedChain | None]:
+    if not needed:
+        yield None
+        return
+    say("starting the local chain, with all of Ocean's contracts (a few seconds)")
+    with embedded_chain(place.chain_folder) as chain:
+        yield chain
+
+
+def _needs_chain(objects: Objects) -> bool:
+    publishes = any(job.spec.publish for job in objects.all(ComputeJob))
+    return publishes or bool(objects.all(ModelAsset))
+
+
+def _present_environments(objects: Objects) -> set[str]:
+    return {found.metadata.name for found in objects.all(ComputeEnvironment)}
+
+
+def _named_environments(objects: Objects) -> set[str]:
+    of_jobs = {job.spec.environment_ref.name for job in objects.all(ComputeJob)}
+    return of_jobs | {asset.spec.environment_ref.name for asset in objects.all(ModelAsset)}
