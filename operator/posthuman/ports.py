@@ -176,13 +176,14 @@ class CreatedNFT(msgspec.Struct, frozen=True, kw_only=True):
     block: int
     creator: str
     name: str = ""
+    nonce: int = -1  # of its transaction; -1: not asked for
 
 
 class Ledger(Protocol):
     """Ocean's contracts on one EVM chain, and the one account that signs; checksummed addresses.
 
     No method both signs and sends. `prepare_*` ask the node for gas and fees, change nothing, and
-    raise UserError where the contracts would refuse, TransientError (SignerUnfunded) where the
+    raise UserError where the contracts would refuse, TransientError (PurseEmpty) where the
     purse can't pay.
     """
 

@@ -6,8 +6,8 @@ What is kept is a cache that can be lost: it only spares reading the same old bl
 from __future__ import annotations
 
 import asyncio
-import hashlib
 
+import msgspec
 from eth_typing import ChecksumAddress, HexStr
 from hexbytes import HexBytes
 from web3 import AsyncWeb3
@@ -36,18 +36,20 @@ class Creations:
         self._reading = asyncio.Lock()
 
     async def all(self) -> list[CreatedNFT]:
-        """Oldest first. Datatokens are left out: `with_datatoken` adds one."""
+        """Oldest first. Datatokens are left out: `complete` adds one."""
         async with self._reading:
             with translated("reading Ocean's NFTCreated events"):
                 latest = await self._web3.eth.block_number
                 fresh = await self._read(self._next_block, latest)
             return self._settle(fresh, latest - SETTLED_BLOCKS)
 
-    async def with_datatoken(self, creation: CreatedNFT) -> CreatedNFT:
-        """The same, with the datatoken that its transaction made."""
-        with translated(f"reading the receipt of {creation.hash}"):
+    async def complete(self, creation: CreatedNFT) -> CreatedNFT:
+        """The same, with its transaction's nonce and the datatoken it made."""
+        with translated(f"reading transaction {creation.hash}"):
             receipt = await self._web3.eth.get_transaction_receipt(HexStr(creation.hash))
-        return created_in(self._factory, receipt) or creation
+            transaction = await self._web3.eth.get_transaction(HexStr(creation.hash))
+        found = created_in(self._factory, receipt) or creation
+        return msgspec.structs.replace(found, nonce=transaction["nonce"])
 
     def _settle(self, fresh: list[CreatedNFT], last_block: int) -> list[CreatedNFT]:
         found = [*self._settled, *fresh]
@@ -77,11 +79,6 @@ def created_in(factory: AsyncContract, receipt: TxReceipt) -> CreatedNFT | None:
     if not nfts:
         return None
     return _creation(nfts[0], tokens[0]["args"]["newTokenAddress"] if tokens else "")
-
-
-def did_of(nft: str, chain_id: int) -> str:
-    """Ocean's DID of an NFT; `nft` is a checksummed address."""
-    return "did:op:" + hashlib.sha256(f"{nft}{chain_id}".encode()).hexdigest()
 
 
 def _creation(event: EventData, datatoken: str = "") -> CreatedNFT:

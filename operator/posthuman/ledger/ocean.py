@@ -126,7 +126,7 @@ class OceanLedger:
             return None
         for creation in await self._creations.all():
             if creation.publication.publication_id == publication_id:
-                return await self._creations.with_datatoken(creation)
+                return await self._creations.complete(creation)
         return None
 
     async def prepare_create(
@@ -199,7 +199,7 @@ class OceanLedger:
             raise TransientError(
                 f"{doing}: the signer {self.signer} holds {balance_wei / WEI:f} of the chain's "
                 f"coin and may need {cost_wei / WEI:f} for gas; send it some",
-                "SignerUnfunded",
+                "PurseEmpty",
             )
 
     def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:

@@ -74,7 +74,7 @@ def _of_rpc(error: Web3RPCError, doing: str) -> PosthumanError:
     if _UNFUNDED in str(error).lower():
         return TransientError(
             f"{doing}: the signer can't pay for gas; send it some of the chain's coin",
-            "SignerUnfunded",
+            "PurseEmpty",
         )
     return TransientError(f"{doing}: the node answers: {_scrub(error)}", "ChainFault")
 

@@ -1,0 +1,179 @@
+"""What to do next for an asset: observed world in, decision out. Pure and total.
+
+A publication is four transactions, one after another: create, metadata, mint (if there is a
+reward), transfer (if the owner isn't the signer). The outbox order makes each happen once: signed
+bytes are stored in the status in one pass, and sent in a later one that read them back. Before
+anything is signed the chain is asked whether it has happened already: the chain is the truth, the
+status its shadow, which a restore may lose. (`open_record`: the transaction not yet confirmed.)
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from posthuman.api.asset import ModelAsset, TransactionRecord
+from posthuman.api.conditions import is_true
+from posthuman.api.environment import ChainSpec
+from posthuman.api.meta import FINALIZER
+from posthuman.assets.did import did_of
+from posthuman.assets.draft import Draft
+from posthuman.assets.observed import (
+    CREATE,
+    AddFinalizer,
+    Decision,
+    DropFinalizer,
+    Observed,
+    Problem,
+    Release,
+    Send,
+)
+from posthuman.assets.publication_id import publication_id
+from posthuman.assets.review import review
+from posthuman.assets.steps import adopted, next_step, steps_done, wanted_steps
+from posthuman.ports import Receipt
+
+SLOWEST_POLL_SECONDS = 5.0
+QUICKEST_POLL_SECONDS = 0.1
+
+
+def decide(seen: Observed, now: datetime) -> Decision:
+    """The next actions and the status of an asset."""
+    draft = Draft(seen.asset, now)
+    if _is_published(seen) or (seen.asset.metadata.deletion_timestamp and not unresolved(seen)):
+        _clean_up(seen, draft)
+    else:
+        _advance(seen, draft)
+    return draft.decision()
+
+
+def troubled(asset: ModelAsset, decision: Decision, problem: Problem, now: datetime) -> Decision:
+    """The decision, after its action failed."""
+    draft = Draft(asset, now)
+    draft.status = decision.status
+    draft.trouble(problem)
+    return draft.decision()
+
+
+def unresolved(seen: Observed) -> bool:
+    """Whether a nonce is reserved that no confirmed transaction has used yet."""
+    return seen.open_record is not None or bool(seen.held - _confirmed(seen))
+
+
+def _confirmed(seen: Observed) -> frozenset[str]:
+    return frozenset(found.step for found in seen.asset.status.transactions if found.block)
+
+
+def _is_published(seen: Observed) -> bool:
+    return is_true(seen.asset.status.conditions, "Published")
+
+
+def _has_finalizer(seen: Observed) -> bool:
+    return FINALIZER in seen.asset.metadata.finalizers
+
+
+def _clean_up(seen: Observed, draft: Draft) -> None:
+    """Published, or deleted with nothing in flight: the finalizer has done its duty."""
+    if not _has_finalizer(seen):
+        return
+    if seen.problem and seen.environment:  # the nonces that it holds can't be read: not yet
+        draft.look_again(seen.problem.retry_seconds)
+        if not _is_published(seen):
+            draft.trouble(seen.problem)
+        return
+    draft.do(Release(seen.held), DropFinalizer())
+
+
+def _advance(seen: Observed, draft: Draft) -> None:
+    begun = bool(seen.asset.status.transactions or seen.held)
+    refusal = review(seen.asset, seen.environment) if seen.environment and not begun else None
+    if refusal:
+        draft.refuse(refusal)
+    elif seen.problem:
+        draft.trouble(seen.problem)
+    elif not (_has_finalizer(seen) or seen.asset.metadata.deletion_timestamp):
+        draft.status = seen.asset.status  # the finalizer's write wakes us at a new resourceVersion
+        draft.do(AddFinalizer())
+        draft.look_again(0)
+    elif seen.environment and seen.environment.spec.chain:
+        chain = seen.environment.spec.chain
+        draft.accept()
+        draft.update(publication_id=publication_id(seen.asset, chain.chain_id))
+        draft.update(chain_id=chain.chain_id)
+        _on_chain(seen, chain, draft)
+
+
+def _on_chain(seen: Observed, chain: ChainSpec, draft: Draft) -> None:
+    record = seen.open_record
+    if record is None:
+        next_step(seen, chain, draft)
+    elif seen.receipt is None:
+        _without_receipt(seen, record, draft)
+    elif seen.receipt.confirmations < chain.confirmations:
+        count = f"{seen.receipt.confirmations}/{chain.confirmations}"
+        draft.wait("Confirming", f"{record.step}: waiting for confirmations {count}")
+        draft.look_again(_poll_seconds(seen))
+    elif not seen.receipt.succeeded:
+        _reverted(record, draft)
+    else:
+        _confirm(seen, record, seen.receipt, draft)
+
+
+def _poll_seconds(seen: Observed) -> float:
+    """Soon on a quick chain, seldom on a slow one."""
+    return min(max(seen.waited_seconds / 4, QUICKEST_POLL_SECONDS), SLOWEST_POLL_SECONDS)
+
+
+def _without_receipt(seen: Observed, record: TransactionRecord, draft: Draft) -> None:
+    if not record.raw:  # adopted from the chain, which has been reorganised since
+        draft.forget(record.step)
+        draft.look_again(0)
+    elif seen.mined_nonce > record.nonce:
+        _superseded(seen, record, draft)
+    else:
+        draft.wait("Sending", f"{record.step}: transaction {record.hash} waits to be mined")
+        draft.do(Send(record.raw))
+        draft.look_again(_poll_seconds(seen))
+
+
+def _superseded(seen: Observed, record: TransactionRecord, draft: Draft) -> None:
+    """Another transaction used its nonce: ours from before a restore, or a stranger's."""
+    facts = seen.facts
+    if facts and record.step == CREATE and facts.creation:
+        draft.record(adopted(facts.creation))
+        draft.look_again(0)
+    elif facts and record.step != CREATE and record.step in steps_done(seen):
+        draft.forget(record.step)
+        draft.do(Release(frozenset({record.step})))
+        draft.look_again(0)
+    else:
+        draft.trouble(
+            Problem(
+                "NonceTaken",
+                f"{record.step}: another transaction used nonce {record.nonce} of the signer "
+                f"{seen.signer}; let nobody but the operator use its key",
+            )
+        )
+
+
+def _reverted(record: TransactionRecord, draft: Draft) -> None:
+    """It had no effect, so it may be signed anew; what would fail again fails before it is sent."""
+    draft.forget(record.step)
+    draft.do(Release(frozenset({record.step})))
+    draft.wait("Reverted", f"{record.step}: transaction {record.hash} was reverted; trying again")
+    draft.look_again(SLOWEST_POLL_SECONDS)
+
+
+def _confirm(seen: Observed, record: TransactionRecord, receipt: Receipt, draft: Draft) -> None:
+    draft.record(msgspec.structs.replace(record, raw="", block=receipt.block))
+    if record.step == CREATE:
+        did = did_of(receipt.nft, draft.status.chain_id)
+        draft.update(nft=receipt.nft, datatoken=receipt.datatoken, did=did)
+    draft.do(Release(frozenset({record.step})))
+    if wanted_steps(seen)[-1] == record.step:
+        draft.published()
+        draft.do(DropFinalizer())
+    else:
+        draft.wait("Publishing", f"{record.step}: done in block {receipt.block}")
+    draft.look_again(0)

@@ -1,0 +1,152 @@
+"""Looks at an asset's world: its environment, its nonces, its transaction, the chain, its files.
+
+What is looked at depends on where the publication stands, so that waiting costs two requests. The
+first thing that hinders looking is remembered as the problem; decide() puts it into a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from posthuman.api.asset import ModelAsset
+from posthuman.api.conditions import is_true
+from posthuman.api.environment import ComputeEnvironment
+from posthuman.api.meta import FINALIZER
+from posthuman.assets.nonces import held_by
+from posthuman.assets.observed import ChainFacts, Observed, Problem
+from posthuman.assets.publication_id import publication_id
+from posthuman.assets.review import reward_wei
+from posthuman.assets.steps import needs_manifest
+from posthuman.errors import NotFound, PosthumanError, TransientError
+from posthuman.ports import Cluster, Ledger, ResultStore
+
+StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
+LedgerOf = Callable[[ComputeEnvironment], Awaitable[Ledger]]
+
+TRANSIENT_RETRY_SECONDS = 5.0
+OTHER_RETRY_SECONDS = 30.0
+
+
+def lease_name(chain_id: int, signer: str) -> str:
+    """The Lease of the one writer per signer and chain."""
+    return f"posthuman-signer-{chain_id}-{signer.lower()}"
+
+
+def problem_of(error: PosthumanError) -> Problem:
+    """An error, as a condition says it."""
+    transient = isinstance(error, TransientError)
+    seconds = TRANSIENT_RETRY_SECONDS if transient else OTHER_RETRY_SECONDS
+    return Problem(error.reason, str(error), seconds)
+
+
+class Observer:
+    """The effects of looking; it changes nothing but the Lease that it holds."""
+
+    def __init__(self, cluster: Cluster, stores: StoreOf, ledgers: LedgerOf) -> None:
+        self._cluster = cluster
+        self._stores = stores
+        self._ledgers = ledgers
+
+    async def observe(self, asset: ModelAsset) -> tuple[Observed, Ledger | None]:
+        """What is seen, and the ledger to act on if it could be opened. Raises TransientError for
+        the Kubernetes API alone."""
+        seen = Observed(asset=asset)
+        if _at_rest(asset):
+            return seen, None
+        environment = await self._cluster.environment(asset.spec.environment_ref.name)
+        if environment is None:
+            return _troubled(seen, _no_environment(asset)), None
+        seen = msgspec.structs.replace(seen, environment=environment)
+        if environment.spec.chain is None:
+            return seen, None
+        try:
+            ledger = await self._ledgers(environment)
+        except PosthumanError as error:
+            return _troubled(seen, error), None
+        return await self._with_ledger(seen, environment, ledger), ledger
+
+    async def _with_ledger(
+        self, seen: Observed, environment: ComputeEnvironment, ledger: Ledger
+    ) -> Observed:
+        if not await self._cluster.hold_lease(lease_name(ledger.chain_id, ledger.signer)):
+            return _troubled(seen, _other_operator(ledger))
+        book = await self._cluster.nonce_book(ledger.chain_id, ledger.signer)
+        publication = publication_id(seen.asset, ledger.chain_id)
+        seen = msgspec.structs.replace(seen, signer=ledger.signer, held=held_by(book, publication))
+        if is_true(seen.asset.status.conditions, "Published"):
+            return seen
+        try:
+            seen = await self._on_chain(seen, publication, ledger)
+            return await self._with_manifest(seen, environment)
+        except PosthumanError as error:
+            return _troubled(seen, error)
+
+    async def _on_chain(self, seen: Observed, publication: str, ledger: Ledger) -> Observed:
+        record = seen.open_record
+        if record is None:
+            await ledger.check()
+            return msgspec.structs.replace(seen, facts=await _facts(seen, publication, ledger))
+        mined_nonce = await ledger.mined_nonce()
+        receipt = await ledger.receipt(record.hash)
+        seen = msgspec.structs.replace(seen, mined_nonce=mined_nonce, receipt=receipt)
+        if receipt is None and mined_nonce > record.nonce:
+            return msgspec.structs.replace(seen, facts=await _facts(seen, publication, ledger))
+        return seen
+
+    async def _with_manifest(self, seen: Observed, environment: ComputeEnvironment) -> Observed:
+        if seen.open_record or not needs_manifest(seen):
+            return seen
+        store = await self._stores(environment)
+        source = seen.asset.spec.source
+        try:
+            manifest, digest = await store.manifest(source.prefix.removesuffix("/"))
+        except NotFound as error:
+            raise NotFound(
+                f"{source.prefix} in the environment's store holds no manifest.json; "
+                "bring the files there with `posthuman upload`",
+                "ManifestMissing",
+            ) from error
+        return msgspec.structs.replace(seen, manifest=manifest, manifest_digest=digest)
+
+
+async def _facts(seen: Observed, publication: str, ledger: Ledger) -> ChainFacts:
+    status = seen.asset.status
+    if not status.nft:
+        return ChainFacts(creation=await ledger.find(publication))
+    reward, created = seen.asset.spec.reward, status.transactions[0].block
+    wanted = reward is not None and reward_wei(seen.asset) > 0
+    return ChainFacts(
+        owner=await ledger.nft_owner(status.nft),
+        has_metadata=await ledger.has_metadata(status.nft),
+        minted_wei=await ledger.minted_wei(status.datatoken, reward.to, created)
+        if reward and wanted
+        else 0,
+    )
+
+
+def _at_rest(asset: ModelAsset) -> bool:
+    """Published or going, and nothing of it is held any more."""
+    over = is_true(asset.status.conditions, "Published") or asset.metadata.deletion_timestamp
+    return bool(over) and FINALIZER not in asset.metadata.finalizers
+
+
+def _troubled(seen: Observed, error: PosthumanError) -> Observed:
+    return msgspec.structs.replace(seen, problem=problem_of(error))
+
+
+def _no_environment(asset: ModelAsset) -> PosthumanError:
+    name = asset.spec.environment_ref.name
+    return NotFound(
+        f'there is no ComputeEnvironment "{name}"; name one in a new asset, or ask for it',
+        "EnvironmentNotFound",
+    )
+
+
+def _other_operator(ledger: Ledger) -> PosthumanError:
+    return TransientError(
+        f"another operator holds the Lease of signer {ledger.signer} on chain {ledger.chain_id}; "
+        "this one waits until it is free",
+        "LeaseHeld",
+    )

@@ -1,0 +1,124 @@
+"""What one pass sees of an asset's world, and what it decides; both plain facts."""
+
+from __future__ import annotations
+
+import msgspec
+
+from jobkit.manifest import Manifest
+from posthuman.api.asset import AssetStatus, ModelAsset, TransactionRecord
+from posthuman.api.environment import ComputeEnvironment
+from posthuman.ports import CreatedNFT, MarketFee, Publication, Receipt
+
+CREATE, METADATA, MINT, TRANSFER = "create", "metadata", "mint", "transfer"
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why the publication isn't further: a word, a sentence, seconds until it may have healed."""
+
+    reason: str
+    message: str
+    retry_seconds: float = 30.0
+
+
+class ChainFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the chain itself says of a publication, whatever the status remembers.
+
+    All but `creation` speak of the NFT in the status; they are unset while there is none.
+    """
+
+    creation: CreatedNFT | None = None
+    owner: str = ""
+    has_metadata: bool = False
+    minted_wei: int = 0
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """The world of one asset."""
+
+    asset: ModelAsset
+    environment: ComputeEnvironment | None = None
+    problem: Problem | None = None  # what hindered looking further
+    signer: str = ""
+    held: frozenset[str] = frozenset()  # steps that hold a nonce
+    manifest: Manifest | None = None
+    manifest_digest: str = ""
+    mined_nonce: int = 0  # read before the receipt and the facts
+    receipt: Receipt | None = None  # of the open transaction
+    facts: ChainFacts | None = None  # read where no receipt is to be waited for
+    waited_seconds: float = 0.0  # for the open transaction
+
+    @property
+    def open_record(self) -> TransactionRecord | None:
+        """The transaction that isn't confirmed yet; there is at most one."""
+        return open_record(self.asset.status)
+
+
+class AddFinalizer(msgspec.Struct, frozen=True):
+    """Before a nonce is reserved."""
+
+
+class DropFinalizer(msgspec.Struct, frozen=True):
+    """Once no nonce is unresolved."""
+
+
+class Release(msgspec.Struct, frozen=True):
+    """Give up the reservations of these steps, after the status says that they are confirmed."""
+
+    steps: frozenset[str]
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send bytes that the API server holds."""
+
+    raw: str
+
+
+class SignCreate(msgspec.Struct, frozen=True):
+    """The NFT and its datatoken."""
+
+    publication: Publication
+    name: str
+    market_fee: MarketFee
+    step: str = CREATE
+
+
+class SignMetadata(msgspec.Struct, frozen=True):
+    """The DDO."""
+
+    nft: str
+    ddo: bytes
+    step: str = METADATA
+
+
+class SignMint(msgspec.Struct, frozen=True):
+    """The reward."""
+
+    datatoken: str
+    to: str
+    wei: int
+    step: str = MINT
+
+
+class SignTransfer(msgspec.Struct, frozen=True):
+    """The NFT goes to the asset's owner."""
+
+    nft: str
+    to: str
+    step: str = TRANSFER
+
+
+Sign = SignCreate | SignMetadata | SignMint | SignTransfer
+Action = AddFinalizer | DropFinalizer | Release | Send | Sign
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Actions, and the status; look again after so many seconds, if given."""
+
+    status: AssetStatus
+    actions: tuple[Action, ...] = ()
+    requeue_after_seconds: float | None = None
+
+
+def open_record(status: AssetStatus) -> TransactionRecord | None:
+    """The transaction that isn't confirmed yet."""
+    return next((record for record in status.transactions if not record.block), None)
