@@ -33,3 +33,27 @@ lock: | $(UV) ## resolve the lock files anew from pyproject.toml
 .PHONY: format
 format: venv ## format the code
 	@ruff format . && ruff check --fix .
+
+.PHONY: check
+check: venv ## format, lint, strict types, import contracts
+	@ruff format --check -q . && ruff check -q . && mypy && lint-imports --no-cache
+
+.PHONY: test
+test: check ## every test, the real cluster included (25 min the first time, 15 after that)
+	@tests/run.sh
+
+.PHONY: cluster
+cluster: venv ## bring a real Kubernetes cluster up on this machine, with the images loaded
+	@$(PYTHON) -m tests.cluster up && $(PYTHON) -m tests.cluster load-images
+
+.PHONY: cluster-down
+cluster-down: ## take it away
+	@$(PYTHON) -m tests.cluster down
+
+.PHONY: demo
+demo: venv ## the whole story on this machine, without a cluster (STEPS=500: full length)
+	@posthuman demo $(if $(STEPS),--steps $(STEPS))
+
+.PHONY: demo-cluster
+demo-cluster: cluster ## the same story on the real cluster, installed by helm
+	@$(BIN)/python -m tests.story $(if $(STEPS),--steps $(STEPS))
