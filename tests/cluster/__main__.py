@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from tests.cluster import binaries, machine, native
+from tests.cluster import binaries, kwok, machine, native
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import load
 from tests.cluster.shell import fail, say
@@ -31,6 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     images = commands.add_parser("load-images", help="build the images and bring them in")
     images.add_argument("--only", help=f"some of {','.join(load.BUILDERS)}")
     images.set_defaults(command=_load_images)
+    fake = commands.add_parser("kwok", help="add or remove two fake nodes of eight GPUs")
+    fake.add_argument("change", choices=("up", "down"))
+    fake.set_defaults(command=_kwok)
     commands.add_parser("build", help="build all programs").set_defaults(command=_build)
     return parser
 
@@ -61,6 +64,14 @@ def _load_images(arguments: argparse.Namespace) -> int:
     if unknown:
         raise ClusterError(f"no image is called {unknown}; there are {list(load.BUILDERS)}")
     load.load(wanted)
+    return 0
+
+
+def _kwok(arguments: argparse.Namespace) -> int:
+    if arguments.change == "up":
+        kwok.up()
+    else:
+        kwok.down()
     return 0
 
 

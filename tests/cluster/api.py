@@ -1,4 +1,4 @@
-"""A Kubernetes client of thirty lines for the provisioner, which runs before any package is there."""
+"""A small Kubernetes client for the provisioner, which runs before any package is there."""
 
 import base64
 import http.client

@@ -86,7 +86,7 @@ def build(modules: Iterable[GoModule]) -> None:
 
 
 def _compile(module: GoModule, scratch: Path) -> None:
-    """Build in a scratch folder and move the result in one step: the cache holds whole sets only."""
+    """Build in a scratch folder, then move it in one step: the cache holds whole sets only."""
     say(f"building {module.cost}, once a machine (log: {_log(module)})")
     out = scratch / module.name
     out.mkdir(parents=True, exist_ok=True)

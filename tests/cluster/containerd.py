@@ -1,6 +1,7 @@
 """containerd with a root of its own in the cache, so that images outlive clusters."""
 
 from tests.cluster import daemons
+from tests.cluster.images.housekeeping import tidy
 from tests.cluster.images.pause import import_pause
 from tests.cluster.images.store import containerd_answers, ctr
 from tests.cluster.layout import CONTAINERD_ROOT, CONTAINERD_SOCKET, PAUSE_IMAGE, RUN
@@ -20,6 +21,7 @@ def up() -> None:
         daemons.stop("containerd")
         _start()
     import_pause()
+    tidy()
 
 
 def _start() -> None:

@@ -11,7 +11,7 @@ class ClusterError(Exception):
     exit_code = 1
 
 
-class CannotRunHere(ClusterError):  # noqa: N818  (it is a verdict on the machine, not a fault)
+class CannotRunHere(ClusterError):
     """The machine lacks what a cluster needs; `make test` then leaves the cluster tests out."""
 
     exit_code = 3

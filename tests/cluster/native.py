@@ -104,7 +104,13 @@ def _default_account_exists() -> bool:
 
 
 def _record_facts() -> None:
+    built = {
+        module.name.upper(): binaries.program(module.name)
+        for module in (binaries.KWOK, binaries.VERSITYGW)
+        if module.built
+    }
     facts.record(
+        **built,
         PROVIDER="native",
         KUBECONFIG=KUBECONFIG,
         KUBECTL=binaries.program("kubectl"),

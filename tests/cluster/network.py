@@ -1,7 +1,7 @@
 """The pods' network: one bridge whose address is also the node's, since a kubelet refuses loopback.
 
-Pods reach each other, the cluster's services and this machine, and nothing beyond it: tests must not
-depend on the internet.
+Pods reach each other, the cluster's services and this machine, and nothing beyond it: tests must
+not depend on the internet.
 """
 
 import json
@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.cluster.layout import BRIDGE, NODE_IP, POD_CIDR, RUN, SAVED_SYSCTLS, STATE
 from tests.cluster.shell import attempt, run
 
-# br_netfilter shows bridged packets to kube-proxy's rules: without it a reply between two pods would
-# go past the address translation of the service that the request came through.
+# br_netfilter shows bridged packets to kube-proxy's rules: without it a reply between two pods
+# would go past the address translation of the service that the request came through.
 SYSCTLS = ("net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables")
 # The kubelet sets these by itself; they are set back when the cluster goes.
 KUBELET_SYSCTLS = (

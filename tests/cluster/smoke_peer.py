@@ -1,6 +1,6 @@
 """Runs inside the smoke test's two pods: index 0 serves a word, index 1 fetches it by name.
 
-Both then leave a file on the shared volume. Standard library only; given to the pods as a ConfigMap.
+Both then leave a file on the shared volume. It reaches the pods as a ConfigMap.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The test cluster itself: jobs of two pods, names, volumes, our images, and no way to the kubelet."""
+"""The test cluster itself: jobs of two pods, names, volumes, images, and a guarded kubelet."""
 
 import time
 import uuid

@@ -1,4 +1,4 @@
-"""The base image where no registry can give `python:3.11-slim-bookworm`: Debian's own Python 3.11."""
+"""The base image where no registry gives `python:3.11-slim-bookworm`: Debian's own Python 3.11."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """A folder as an image layer: a tar whose size is known beforehand and whose digest comes with it.
 
-The folder is the upper side of an overlay mount, so what a step deleted is there as a device 0:0 and
-must be told in the tar's own way.
+The folder is the upper side of an overlay mount, so what a step deleted is there as a device 0:0
+and must be told in the tar's own way.
 """
 
 import hashlib

@@ -8,7 +8,8 @@ from tests.cluster import binaries, facts
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import dockerfile, steps
 from tests.cluster.images.base import base
-from tests.cluster.images.stack import Stack, extend, prune
+from tests.cluster.images.housekeeping import prune
+from tests.cluster.images.stack import Stack, extend
 from tests.cluster.images.store import (
     containerd_answers,
     ctr,

@@ -8,7 +8,6 @@ written once as files and once as a blob, and never again.
 import hashlib
 import re
 import shlex
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.images.store import Blob, ctr
+from tests.cluster.layout import RUN
 from tests.cluster.shell import run
 
 GC_ROOT_LABEL = "containerd.io/gc.root"
@@ -51,17 +51,24 @@ def names() -> set[str]:
 @contextmanager
 def workbench(key: str, parent: str) -> Iterator[Workbench]:
     """Mount a fresh snapshot over `parent`; it is thrown away unless it was committed."""
-    _remove(key)
+    root = RUN / "build" / key
+    _dismantle(root, key)  # left by a killed build
+    root.mkdir(parents=True)
     ctr("snapshots", "prepare", key, parent)
-    root = Path(tempfile.mkdtemp(prefix="posthuman-build-"))
     command = ctr("snapshots", "mounts", root, key)
     run(*shlex.split(command))
     try:
         yield Workbench(key, root, _changes_folder(command))
     finally:
-        _unmount(root)
+        _dismantle(root, key)
+
+
+def _dismantle(root: Path, key: str) -> None:
+    _unmount(root)
+    if root.exists():
         root.rmdir()  # never a tree: were something still mounted, that would be deleted
-        _remove(key)
+    if key in names():
+        ctr("snapshots", "rm", key)
 
 
 def _changes_folder(mount_command: str) -> Path:
@@ -86,12 +93,13 @@ def release(layers: Sequence[Blob]) -> None:
     ctr("snapshots", "label", chain_id(layers), f"{GC_ROOT_LABEL}=")
 
 
+def release_all() -> None:
+    """Release what a killed build left behind."""
+    for line in ctr("snapshots", "ls").splitlines()[1:]:
+        ctr("snapshots", "label", line.split()[0], f"{GC_ROOT_LABEL}=")
+
+
 def _unmount(root: Path) -> None:
     # Path.is_mount() knows no bind mount from the same disk, which the lowest layer's is.
     while f" {root} " in Path("/proc/self/mounts").read_text():
         run("umount", "--recursive", root)
-
-
-def _remove(key: str) -> None:
-    if key in names():
-        ctr("snapshots", "rm", key)

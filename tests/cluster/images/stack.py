@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.cluster.images import snapshots
 from tests.cluster.images.layer import LayerTar
 from tests.cluster.images.steps import Step
-from tests.cluster.images.store import Blob, ctr, image_names, importing
+from tests.cluster.images.store import Blob, image_names, importing
 from tests.cluster.layout import CACHE
 from tests.cluster.shell import say
 
@@ -53,14 +53,6 @@ def _build(below: Stack, step: Step, name: str) -> tuple[Blob, ...]:
             stream.add_image(name, {}, layers)
     snapshots.release(layers)
     return layers
-
-
-def prune(image: str, used: set[str]) -> None:
-    """Forget an image's cached stacks that its Dockerfile no longer leads to."""
-    for name in image_names():
-        ours = name.startswith(f"{CACHED_IMAGE_PREFIX}/{image}:")
-        if ours and name.rpartition(":")[2] not in used:
-            ctr("images", "rm", name)
 
 
 def _read(record: Path) -> tuple[Blob, ...]:

@@ -1,7 +1,7 @@
 """containerd's image store: asking it, and streaming images into it without a file in between.
 
-An image goes in as an OCI layout on standard input. Blobs that containerd already holds are left out
-of the stream: a changed source sends a few kilobytes, not the five gigabytes below it.
+An image goes in as an OCI layout on standard input. Blobs that containerd already holds are left
+out of the stream: a changed source sends a few kilobytes, not the five gigabytes below it.
 """
 
 import hashlib
@@ -48,21 +48,31 @@ def containerd_answers() -> bool:
     return attempt("ctr", "--address", CONTAINERD_SOCKET, "version").returncode == 0
 
 
+@dataclass(frozen=True)
+class Image:
+    """A name in the store, and the manifest that it stands for."""
+
+    name: str
+    digest: str
+
+
+def images() -> list[Image]:
+    """Every name in the store."""
+    rows = [line.split() for line in ctr("images", "ls").splitlines()[1:]]
+    return [Image(row[0], row[2]) for row in rows]
+
+
 def image_names() -> set[str]:
-    """Every image that pods can be started from."""
-    return set(ctr("images", "ls", "--quiet").split())
+    """Every name that pods can be started from."""
+    return {image.name for image in images()}
 
 
 def image_digest(name: str) -> str:
     """The digest of an image's manifest, as pods report it."""
-    for line in ctr("images", "ls", f"name=={name}").splitlines()[1:]:
-        return next(word for word in line.split() if word.startswith("sha256:"))
+    for image in images():
+        if image.name == name:
+            return image.digest
     raise ClusterError(f"{name} isn't loaded; run `python -m tests.cluster load-images`")
-
-
-def holds(blob: Blob) -> bool:
-    """Is this blob in the store already?"""
-    return blob.digest in ctr("content", "ls", "--quiet").split()
 
 
 class ImageStream:
