@@ -30,12 +30,12 @@ def member(schema: Schema, name: str) -> Schema | None:
 
 def unknown_fields(schema: Schema, value: Any, path: str = "") -> Iterator[str]:
     """A sentence for each field that the schema doesn't have."""
+    if schema.get(PRESERVE):
+        return
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from unknown_fields(schema.get("items", {}), item, f"{path}[{index}]")
-    if not isinstance(value, dict) or schema.get(PRESERVE):
-        return
-    for name, content in value.items():
+    for name, content in value.items() if isinstance(value, dict) else ():
         inner = member(schema, name)
         if inner is None:
             yield f'unknown field "{child(path, name)}"{_meant(name, schema)}'

@@ -46,7 +46,12 @@ def value_errors(schema: Schema, value: Any) -> Iterator[FieldError]:
 
 def invalid(path: str, value: Any, detail: str, blocking: bool = False) -> FieldError:
     """The API server's most general complaint."""
-    return FieldError(path, f"Invalid value: {json.dumps(value, default=str)}", detail, blocking)
+    return FieldError(path, f"Invalid value: {_shown(value)}", detail, blocking)
+
+
+def _shown(value: Any) -> str:
+    """A value as the API server quotes it; YAML brings dates, which JSON doesn't know."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _told(error: ValidationError) -> FieldError:
@@ -73,8 +78,8 @@ def _type_name(instance: Any) -> str:
 
 
 def _enum(path: str, instance: Any, allowed: list[Any]) -> FieldError:
-    supported = ", ".join(json.dumps(value) for value in allowed)
-    problem = f"Unsupported value: {json.dumps(instance, default=str)}"
+    supported = ", ".join(_shown(value) for value in allowed)
+    problem = f"Unsupported value: {_shown(instance)}"
     return FieldError(path, problem, f"supported values: {supported}", blocking=True)
 
 
@@ -153,5 +158,5 @@ def _same_keys(schema: Schema, value: list[Any], path: str) -> Iterator[FieldErr
     for index, item in enumerate(value if names else ()):
         key = {name: item.get(name) for name in names} if isinstance(item, dict) else {}
         if key in seen:
-            yield FieldError(f"{path}[{index}]", f"Duplicate value: {json.dumps(key)}")
+            yield FieldError(f"{path}[{index}]", f"Duplicate value: {_shown(key)}")
         seen.append(key)
