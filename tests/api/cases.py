@@ -26,11 +26,14 @@ SIZE = "a size is a number of bytes such as 512Mi"
 CORES = 'cores are written as a number such as "4"'
 ONE_SOURCE = "set exactly one of builtin and image"
 ONE_ORIGIN = "set exactly one of assetRef, uri and upload"
-UPLOAD = "an upload is named by its path below uploads/OWNER/"
+UPLOAD = "an upload is named by the path that posthuman upload printed"
 NAME = "a name is at most 63 small letters, digits and dashes"
 MANY_NODES = "more than one node without ReadWriteMany"
 STORE = "a store is s3://BUCKET/PREFIX"
 UNCHECKED = ("<nil>", "some validation rules were not checked")
+
+
+OWN = f"uploads/{BOB.lower()}"
 
 
 class Case(NamedTuple):
@@ -61,7 +64,12 @@ GOOD = [
         _inputs(
             {"name": "model", "kind": "model", "assetRef": ASSET_REF},
             text_input(sha256="0" * 64),
-            {"name": "mine", "upload": "corpus/a..b.jsonl", "kind": "file", "sha256": "f" * 64},
+            {
+                "name": "mine",
+                "upload": f"{OWN}/corpus/a..b.jsonl",
+                "kind": "file",
+                "sha256": "f" * 64,
+            },
         ),
     ),
     Case("parameters of any shape", job(parameters={"steps": 5, "deep": [{"a": None, "b": 1.5}]})),
@@ -203,7 +211,11 @@ BAD_RULES = [
             _inputs(text_input(uri=ABSENT, upload=path)),
             (("spec.inputs[0].upload", UPLOAD),),
         )
-        for path in ("../bob/x", "/x", "a/../b", "a//b", "./a", "a/..", "..")
+        for path in (
+            *("corpus/x", "../x", f"uploads/{BOB}/x", f"uploads/{BOB[:-1].lower()}/x", OWN),
+            *(f"{OWN}/{rest}" for rest in ("../x", "a/../b", "a//b", "./a", "a/..", "..")),
+            *(f"/{OWN}/x", f"uploads//{OWN}/x"),
+        )
     ],
     Case("a timeout in days", job(timeout="1d"), (("spec.timeout", DURATION),)),
     Case("no memory", job(resources={"memory": "4GB"}), (("spec.resources.memory", SIZE),)),
