@@ -5,11 +5,13 @@ For the demo, `posthuman run` and tests; a real environment names its own node's
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from posthuman.ledger.anvil import anvil_binary
 CHAIN_ID = 8996  # what Ocean's own development chain uses
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
+_PR_SET_PDEATHSIG = 1
 _ATTEMPTS = 3  # another process may take the port between our choice and anvil's bind
 
 
@@ -72,7 +75,8 @@ def _command(binary: Path, state_file: Path | None, block_seconds: int, port: in
 
 
 def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
-    """In a process group of its own, so that a terminal's Ctrl-C doesn't end it before we do."""
+    """In a session of its own, so that a terminal's Ctrl-C doesn't end it before we do; on Linux it
+    is told to end, and so to save its state, should even we be killed."""
     try:
         return subprocess.Popen(
             command,
@@ -80,9 +84,17 @@ def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
     except OSError as error:
         raise UserError(f"{command[0]} can't be run here: {error}") from error
+
+
+def _end_with_parent() -> None:
+    """Between fork and exec. It follows the thread that started the node: start it in a thread
+    that lasts, as the main one does."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def _free_port() -> int:

@@ -1,0 +1,262 @@
+"""The Ledger port's contract, on the fake and on a real EVM node with Ocean's contracts."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+import pytest
+
+from posthuman.errors import TransientError, UserError
+from posthuman.ledger.account import account_of
+from posthuman.ledger.ocean import OceanLedger, open_ledger
+from posthuman.ports import (
+    CreatedNFT,
+    Ledger,
+    MarketFee,
+    Publication,
+    Receipt,
+    UnsignedTransaction,
+)
+from tests.builders import ALICE, BOB
+from tests.fakes.ledger import FakeChain, FakeLedger
+from tests.services.chain import Chain
+
+DIGEST = "sha256:" + "d" * 64
+PARENT = "did:op:" + "1" * 64
+TOKENS = 10**18
+MINING_SECONDS = 10.0
+
+
+class Ground(Protocol):
+    """A chain under test."""
+
+    async def ledger(self, purse_wei: int = ..., chain_id: int = ...) -> Ledger:
+        """With a signer of its own."""
+
+    async def hold(self) -> None:
+        """From now on blocks come from `mine` alone."""
+
+    async def mine(self) -> None:
+        """One block."""
+
+
+class FakeGround:
+    def __init__(self) -> None:
+        self._chain = FakeChain()
+
+    async def ledger(self, purse_wei: int = 10**20, chain_id: int = 8996) -> Ledger:
+        return FakeLedger(self._chain, str(uuid.uuid4()), purse_wei, chain_id)
+
+    async def hold(self) -> None:
+        self._chain.automine = False
+
+    async def mine(self) -> None:
+        self._chain.mine()
+
+
+class RealGround:
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._opened: list[OceanLedger] = []
+
+    async def ledger(self, purse_wei: int = 10**20, chain_id: int = 8996) -> Ledger:
+        account = await self._chain.new_account(purse_wei)
+        spec = msgspec.structs.replace(self._chain.spec(), chain_id=chain_id)
+        self._opened.append(open_ledger(self._chain.url, bytes(account.key), spec))
+        return self._opened[-1]
+
+    async def hold(self) -> None:
+        await self._chain.rpc("evm_setAutomine", False)
+
+    async def mine(self) -> None:
+        await self._chain.rpc("evm_mine")
+
+    async def close(self) -> None:
+        for ledger in self._opened:
+            await ledger.close()
+        await self._chain.rpc("evm_setAutomine", True)
+
+
+@pytest.fixture(params=["fake", pytest.param("anvil", marks=pytest.mark.chain)])
+async def ground(request: pytest.FixtureRequest) -> AsyncIterator[Ground]:
+    if request.param == "fake":
+        yield FakeGround()
+        return
+    real = RealGround(request.getfixturevalue("chain"))
+    yield real
+    await real.close()
+
+
+def publication() -> Publication:
+    """One that no other test uses."""
+    return Publication(publication_id=str(uuid.uuid4()), parents=(PARENT,), manifest_digest=DIGEST)
+
+
+async def carry_out(ledger: Ledger, unsigned: UnsignedTransaction) -> Receipt:
+    signed = ledger.sign(unsigned, await ledger.next_nonce())
+    await ledger.send(signed.raw)
+    return await asyncio.wait_for(mined(ledger, signed.hash), MINING_SECONDS)
+
+
+async def mined(ledger: Ledger, transaction_hash: str) -> Receipt:
+    """A node mines beside answering us, so the receipt comes a little after the answer."""
+    while (receipt := await ledger.receipt(transaction_hash)) is None:
+        await asyncio.sleep(0.01)
+    return receipt
+
+
+async def create(ledger: Ledger, said: Publication | None = None) -> Receipt:
+    unsigned = await ledger.prepare_create(said or publication(), "A model", MarketFee())
+    return await carry_out(ledger, unsigned)
+
+
+async def test_check_accepts_the_chain_of_the_environment(ground: Ground) -> None:
+    await (await ground.ledger()).check()
+
+
+async def test_check_refuses_another_chain(ground: Ground) -> None:
+    with pytest.raises(UserError, match="8996") as refused:
+        await (await ground.ledger(chain_id=1)).check()
+    assert refused.value.reason == "ChainIdMismatch"
+
+
+async def test_a_creation_is_found_by_its_publication_id(ground: Ground) -> None:
+    ledger, said = await ground.ledger(), publication()
+    receipt = await create(ledger, said)
+    assert receipt.succeeded
+    assert await ledger.find(said.publication_id) == CreatedNFT(
+        publication=said,
+        nft=receipt.nft,
+        datatoken=receipt.datatoken,
+        hash=receipt.hash,
+        block=receipt.block,
+        creator=ledger.signer,
+        name="A model",
+        nonce=0,
+    )
+    assert await ledger.nft_owner(receipt.nft) == ledger.signer
+
+
+async def test_only_the_signers_own_creations_are_found(ground: Ground) -> None:
+    ledger, stranger, said = await ground.ledger(), await ground.ledger(), publication()
+    await create(stranger, said)
+    await create(ledger)
+    assert await ledger.find(said.publication_id) is None
+
+
+async def test_signing_has_no_effect_and_gives_the_same_bytes_again(ground: Ground) -> None:
+    ledger, said = await ground.ledger(), publication()
+    unsigned = await ledger.prepare_create(said, "A model", MarketFee())
+    signed = ledger.sign(unsigned, 0)
+    assert ledger.sign(unsigned, 0) == signed
+    assert ledger.sign(unsigned, 1) != signed
+    assert await ledger.receipt(signed.hash) is None
+    assert await ledger.next_nonce() == 0
+    assert await ledger.find(said.publication_id) is None
+
+
+async def test_sending_again_is_success_before_and_after_it_is_mined(ground: Ground) -> None:
+    ledger, said = await ground.ledger(), publication()
+    await ground.hold()
+    signed = ledger.sign(await ledger.prepare_create(said, "A model", MarketFee()), 0)
+    await ledger.send(signed.raw)
+    await ledger.send(signed.raw)
+    assert await ledger.receipt(signed.hash) is None
+    await ground.mine()
+    await ledger.send(signed.raw)
+    await ground.mine()
+    receipt = await ledger.receipt(signed.hash)
+    assert receipt is not None
+    assert receipt.confirmations == 2
+    assert await ledger.next_nonce() == 1
+
+
+async def test_pending_transactions_count_for_the_next_nonce_alone(ground: Ground) -> None:
+    ledger = await ground.ledger()
+    await ground.hold()
+    unsigned = await ledger.prepare_create(publication(), "A model", MarketFee())
+    await ledger.send(ledger.sign(unsigned, 0).raw)
+    assert (await ledger.mined_nonce(), await ledger.next_nonce()) == (0, 1)
+    await ground.mine()
+    assert (await ledger.mined_nonce(), await ledger.next_nonce()) == (1, 1)
+
+
+async def test_many_transactions_share_a_block_in_whatever_order_they_come(ground: Ground) -> None:
+    ledger = await ground.ledger()
+    await ground.hold()
+    unsigned = await ledger.prepare_create(publication(), "A model", MarketFee())
+    signed = [ledger.sign(unsigned, nonce) for nonce in (2, 0, 1)]
+    for transaction in signed:
+        await ledger.send(transaction.raw)
+    await ground.mine()
+    receipts = [await ledger.receipt(transaction.hash) for transaction in signed]
+    assert len({receipt.block for receipt in receipts if receipt}) == 1
+    assert len({receipt.nft for receipt in receipts if receipt}) == 3
+
+
+async def test_metadata_is_set(ground: Ground) -> None:
+    ledger = await ground.ledger()
+    created = await create(ledger)
+    assert not await ledger.has_metadata(created.nft)
+    await carry_out(ledger, await ledger.prepare_metadata(created.nft, b'{"id":"did:op:1"}'))
+    assert await ledger.has_metadata(created.nft)
+
+
+async def test_a_mint_is_seen_by_its_receiver(ground: Ground) -> None:
+    ledger = await ground.ledger()
+    created = await create(ledger)
+    assert await ledger.minted_wei(created.datatoken, BOB, created.block) == 0
+    unsigned = await ledger.prepare_mint(created.datatoken, BOB.lower(), 200 * TOKENS)
+    await carry_out(ledger, unsigned)
+    assert await ledger.minted_wei(created.datatoken, BOB, created.block) == 200 * TOKENS
+    assert await ledger.minted_wei(created.datatoken, BOB.lower(), created.block) == 200 * TOKENS
+    assert await ledger.minted_wei(created.datatoken, ALICE, created.block) == 0
+
+
+async def test_after_the_transfer_the_signer_is_a_stranger(ground: Ground) -> None:
+    ledger = await ground.ledger()
+    created = await create(ledger)
+    await carry_out(ledger, await ledger.prepare_transfer(created.nft, BOB.lower()))
+    assert await ledger.nft_owner(created.nft) == BOB
+    for forbidden in (
+        ledger.prepare_mint(created.datatoken, BOB, 1),
+        ledger.prepare_metadata(created.nft, b"{}"),
+        ledger.prepare_transfer(created.nft, ALICE),
+    ):
+        with pytest.raises(UserError) as refused:
+            await forbidden
+        assert refused.value.reason == "WouldRevert"
+
+
+async def test_an_empty_purse_is_told_before_anything_is_signed(ground: Ground) -> None:
+    ledger = await ground.ledger(purse_wei=10)
+    assert await ledger.balance_wei() == 10
+    with pytest.raises(TransientError) as refused:
+        await ledger.prepare_create(publication(), "A model", MarketFee())
+    assert refused.value.reason == "PurseEmpty"
+
+
+async def test_a_purse_emptied_since_is_told_by_sending(ground: Ground) -> None:
+    rich, poor = await ground.ledger(), await ground.ledger(purse_wei=10)
+    unsigned = await rich.prepare_create(publication(), "A model", MarketFee())
+    with pytest.raises(TransientError) as refused:
+        await poor.send(poor.sign(unsigned, 0).raw)
+    assert refused.value.reason == "PurseEmpty"
+
+
+def test_keys_are_read_as_secrets_hold_them() -> None:
+    raw = bytes.fromhex("11" * 32)
+    for text in (b"11" * 32, b"0x" + b"11" * 32 + b"\n", raw):
+        assert account_of(text).key == raw
+
+
+@pytest.mark.parametrize("text", [b"", b"secret", b"\xff" * 31, b"00" * 32])
+def test_a_bad_key_is_refused_without_being_repeated(text: bytes) -> None:
+    with pytest.raises(UserError, match="64 hex digits") as refused:
+        account_of(text)
+    assert "secret" not in str(refused.value)
+    assert refused.value.__suppress_context__
