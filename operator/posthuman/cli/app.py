@@ -1,0 +1,81 @@
+"""The commands and their options; what they do is in the module of the same name."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posthuman.cli.ending import REFUSED, SUCCEEDED, end_as_by_ctrl_c, errors_as_sentences
+
+app = typer.Typer(
+    help="AI jobs where the models live: try a job on this machine, bring data, trace a model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DEFAULT_WORKDIR = Path(".posthuman")
+
+
+class Output(StrEnum):
+    """How a command says its result, on stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class UploadKind(StrEnum):
+    """What an upload is."""
+
+    MODEL = "model"
+    DATASET = "dataset"
+    FILE = "file"
+
+
+Manifest = Annotated[Path, typer.Argument(help="A YAML file with one or more documents.")]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Form of the result.")]
+Workdir = Annotated[
+    Path, typer.Option("--workdir", help="Where everything is kept: store, chain, logs.")
+]
+
+
+def main() -> None:
+    """The program `posthuman`."""
+    end_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
+    app()
+
+
+def _end(command: Callable[[], int]) -> None:
+    """Run it, and end with its exit code."""
+    with errors_as_sentences():
+        raise SystemExit(command())
+
+
+@app.command()
+def run(
+    manifest: Manifest,
+    environment: Annotated[
+        Path | None,
+        typer.Option("--environment", help="ComputeEnvironment (and Secrets) to run in."),
+    ] = None,
+    workdir: Workdir = DEFAULT_WORKDIR,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Run a job on this machine, as a cluster would: same checks, same steps, no seal."""
+    from posthuman.cli.run import run_manifest
+
+    _end(lambda: run_manifest(manifest, environment, workdir, output is Output.JSON))
+
+
+@app.command()
+def validate(manifest: Manifest) -> None:
+    """Check a manifest as a cluster's API server would, and run nothing."""
+    from posthuman.cli.run import admitted
+    from posthuman.local.documents import read_documents
+
+    _end(lambda: SUCCEEDED if admitted(read_documents(manifest)) else REFUSED)

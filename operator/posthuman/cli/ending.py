@@ -1,0 +1,52 @@
+"""How a command ends: exit codes, and errors as sentences."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.console import Console
+from rich.text import Text
+
+from posthuman.errors import PosthumanError, UserError
+
+SUCCEEDED = 0
+FAILED = 1
+REFUSED = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+
+said = Console(stderr=True, highlight=False)
+"""Where everything but a command's result is said."""
+
+
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """End the process with the right code; a traceback is for bugs alone."""
+    try:
+        yield
+    except UserError as error:
+        complain(str(error))
+        raise SystemExit(REFUSED) from None
+    except PosthumanError as error:
+        complain(str(error))
+        raise SystemExit(FAILED) from None
+    except KeyboardInterrupt:
+        complain("stopped; every process of it has ended")
+        raise SystemExit(INTERRUPTED) from None
+
+
+def complain(sentence: str) -> None:
+    """One error, as it is: no markup is read in it."""
+    said.print(Text("error: ", style="bold red") + Text(sentence))
+
+
+def end_as_by_ctrl_c(*signals: signal.Signals) -> None:
+    """These signals too stop what runs, in order, before we end."""
+    for number in signals:
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGINT)

@@ -1,0 +1,148 @@
+"""`posthuman run`: a manifest on this machine, with the checks and the steps of a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from posthuman.api.asset import ModelAsset
+from posthuman.api.job import ComputeJob, Phase
+from posthuman.api.parse import dump
+from posthuman.cli.ending import FAILED, REFUSED, SUCCEEDED, complain, said
+from posthuman.cli.logfile import log_to
+from posthuman.cli.watch import Watch
+from posthuman.errors import UserError
+from posthuman.local.apply import apply_document
+from posthuman.local.documents import Document, read_documents
+from posthuman.local.layout import layout_of
+from posthuman.local.lock import locked
+from posthuman.local.objects import Objects
+from posthuman.local.outcome import Ending, Outcome, outcome_of_asset, outcome_of_job
+from posthuman.local.programs import NO_IMAGES
+from posthuman.local.session import Place, played_environments, turning
+
+Wanted = ComputeJob | ModelAsset
+EXIT_CODES = {Ending.SUCCEEDED: SUCCEEDED, Ending.FAILED: FAILED, Ending.REFUSED: REFUSED}
+
+
+def run_manifest(manifest: Path, environment: Path | None, workdir: Path, as_json: bool) -> int:
+    """The exit code: 0 only if everything in the manifest succeeded. Raises UserError."""
+    documents = read_documents(environment) if environment else []
+    objects = admitted([*documents, *read_documents(manifest)])
+    if objects is None:
+        return REFUSED
+    wanted = _wanted(objects)
+    if not wanted:
+        raise UserError(f"{manifest} asks for nothing: it holds no ComputeJob and no ModelAsset")
+    place = Place(workdir=workdir.absolute(), file_root=manifest.absolute().parent)
+    with ExitStack() as stack:
+        stack.enter_context(locked(place.workdir))
+        stack.enter_context(log_to(place.workdir / "posthuman.log"))
+        if environment is None:
+            played = stack.enter_context(played_environments(objects, place, said.print))
+            _announce(played)
+        outcomes = asyncio.run(_to_the_end(objects, place, wanted))
+    _report([_now(objects, found) for found in wanted], outcomes, place, as_json)
+    return max(EXIT_CODES[outcome.ending] for outcome in outcomes)
+
+
+def admitted(documents: Sequence[Document]) -> Objects | None:
+    """Every document applied, or None once every refusal has been said."""
+    objects, refused = Objects(), False
+    for document in documents:
+        try:
+            apply_document(objects, document)
+        except UserError as error:
+            complain(f"{document.place}: {error}")
+            refused = True
+    for job in objects.all(ComputeJob):
+        if job.spec.algorithm.image:
+            complain(f"{job.metadata.key}: {NO_IMAGES}")
+            refused = True
+    return None if refused else objects
+
+
+def _wanted(objects: Objects) -> list[Wanted]:
+    return [*objects.all(ModelAsset), *objects.all(ComputeJob)]
+
+
+def _announce(played: set[str]) -> None:
+    for name in sorted(played):
+        said.print(
+            f'This machine plays environment "{name}". Nothing is sealed or limited here: an '
+            "algorithm can reach the network and your files.",
+            markup=False,
+        )
+
+
+async def _to_the_end(objects: Objects, place: Place, wanted: Sequence[Wanted]) -> list[Outcome]:
+    watch = Watch(objects, said)
+    async with turning(objects, place, watch.tell) as world, watch.shown():
+        await world.until(lambda: all(_outcome(objects, found) for found in wanted))
+    outcomes = [_outcome(objects, found) for found in wanted]
+    return [outcome for outcome in outcomes if outcome]
+
+
+def _outcome(objects: Objects, wanted: Wanted) -> Outcome | None:
+    current = _now(objects, wanted)
+    if isinstance(current, ComputeJob):
+        return outcome_of_job(objects, current)
+    return outcome_of_asset(current)
+
+
+def _now(objects: Objects, wanted: Wanted) -> Wanted:
+    """As it is now; as it was, should its time to live be over already."""
+    key = wanted.metadata.key
+    if isinstance(wanted, ComputeJob):
+        return objects.find(ComputeJob, key) or wanted
+    return objects.find(ModelAsset, key) or wanted
+
+
+def _report(
+    final: Sequence[Wanted], outcomes: Sequence[Outcome], place: Place, as_json: bool
+) -> None:
+    """The result on stdout; in a text, what to look at next."""
+    if as_json:
+        bodies = [dump(found) for found in final]
+        print(json.dumps(bodies[0] if len(bodies) == 1 else _list_of(bodies), indent=2))
+        return
+    result = Console(highlight=False)
+    for found, outcome in zip(final, outcomes, strict=True):
+        result.print(_line(found, outcome, place), soft_wrap=True)
+
+
+def _list_of(bodies: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "List", "items": bodies}
+
+
+def _line(found: Wanted, outcome: Outcome, place: Place) -> Text:
+    good = outcome.ending is Ending.SUCCEEDED
+    line = Text(f"{found.metadata.key}: ")
+    line.append(outcome.ending.value, style="green" if good else "red")
+    line.append(f": {outcome.message}" if outcome.message else "")
+    for fact in _facts(found, place):
+        line.append(f"\n  {fact}")
+    return line
+
+
+def _facts(found: Wanted, place: Place) -> list[str]:
+    if isinstance(found, ModelAsset):
+        return [found.status.did] if found.status.did else []
+    status, facts = found.status, []
+    if status.progress and status.progress.metrics:
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in status.progress.metrics.items())
+        facts.append(shown)
+    if status.results:
+        facts.append(f"results: {status.results.uri}")
+    if status.asset and status.asset.did:
+        facts.append(f"asset: {status.asset.did}")
+    if status.phase is not Phase.SUCCEEDED and status.work_namespace:
+        facts.append(f"logs: {layout_of(place.workdir, found.metadata.key).root / 'steps'}")
+    return facts
