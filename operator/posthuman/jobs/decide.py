@@ -19,7 +19,7 @@ from posthuman.environments.policy import review, unknown_environment
 from posthuman.environments.request import Request
 from posthuman.environments.verdict import Refusal
 from posthuman.jobs.draft import Draft
-from posthuman.jobs.exporting import export
+from posthuman.jobs.exporting import UPLOADING, export
 from posthuman.jobs.observed import (
     AddFinalizer,
     Decision,
@@ -63,8 +63,10 @@ def _live(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None
         stage(_so_far(seen, draft), environment, draft)
     if not draft.status.outcome and draft.holds("Staged") and not _halted(seen):
         run(_so_far(seen, draft), environment, draft)
-    if draft.status.outcome and draft.status.phase not in FINISHED:
-        export(_so_far(seen, draft), environment, draft)
+    if seen.job.status.outcome:
+        export(seen, environment, draft)
+    elif draft.status.outcome:
+        draft.wait(Phase.EXPORTING, "Exporting", UPLOADING)  # stored before any pod is ended
 
 
 def _so_far(seen: Observed, draft: Draft) -> Observed:

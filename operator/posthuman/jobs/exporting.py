@@ -13,11 +13,12 @@ from posthuman.api.job import Phase, Results
 from posthuman.jobs.draft import Draft, Outcome
 from posthuman.jobs.observed import CreateStep, DeleteStep, Observed
 from posthuman.jobs.plans import anchor_of, results_prefix, wanted_export
-from posthuman.jobs.publishing import publish
+from posthuman.jobs.publishing import follow_publication
 from posthuman.jobs.running import end_pods
 from posthuman.jobs.steps import Role, StepState
 
 MAX_BACKOFF_SECONDS = 300.0
+UPLOADING = "uploading outputs and logs"
 
 
 def export(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None:
@@ -38,14 +39,14 @@ def export(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> Non
         _again(seen, environment, draft, steps[-1])
     else:
         reason = steps[-1].reason or "Exporting"
-        draft.wait(Phase.EXPORTING, reason, steps[-1].message or "uploading outputs and logs")
+        draft.wait(Phase.EXPORTING, reason, steps[-1].message or UPLOADING)
 
 
 def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft, attempt: int) -> None:
     outcome = cast(Outcome, draft.status.outcome)
     step = wanted_export(seen, environment, attempt, outcome)
     draft.do(CreateStep(anchor_of(seen.job, environment), step))
-    draft.wait(Phase.EXPORTING, "Exporting", "uploading outputs and logs")
+    draft.wait(Phase.EXPORTING, "Exporting", UPLOADING)
 
 
 def _again(seen: Observed, environment: ComputeEnvironment, draft: Draft, step: StepState) -> None:
@@ -84,7 +85,7 @@ def _exported(seen: Observed, draft: Draft, step: StepState) -> None:
     draft.done("Exported", f"{results.files} file(s) are in the store, the manifest last")
     _correct_outcome(seen, seen.manifest, draft, step)
     job = msgspec.structs.replace(seen.job, status=draft.status)
-    publish(msgspec.structs.replace(seen, job=job), draft)
+    follow_publication(msgspec.structs.replace(seen, job=job), draft)
 
 
 def _correct_outcome(seen: Observed, manifest: Manifest, draft: Draft, step: StepState) -> None:

@@ -16,9 +16,14 @@ from posthuman.jobs.plans import base_name
 
 
 def publish(seen: Observed, draft: Draft) -> None:
-    """Free the workspace; then publish if asked for, else finish as the outcome says."""
+    """The results are on record: free the workspace, and go on."""
     if seen.anchor:
         draft.do(DeleteAnchor(seen.work_namespace, base_name(seen.job)))
+    follow_publication(seen, draft)
+
+
+def follow_publication(seen: Observed, draft: Draft) -> None:
+    """Publish if asked for, else finish as the outcome says."""
     wanted, results = seen.job.spec.publish, draft.status.results
     if wanted is None or results is None or draft.status.outcome != "Succeeded":
         draft.conclude()

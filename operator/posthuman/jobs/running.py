@@ -53,7 +53,7 @@ def halt(seen: Observed, draft: Draft) -> None:
     if seen.job.spec.stop:
         draft.settle("Stopped", "Stopped", "stopped as spec.stop asks")
         return
-    alive = end_pods(seen, draft)
+    alive = end_pods(seen, draft) if attempt is None else 1  # the closed attempt is stored first
     message = f"{alive} pod(s) are ending" if alive else "set spec.suspend to false to go on"
     draft.wait(Phase.SUSPENDED, "Suspended", message)
 
