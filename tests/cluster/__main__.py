@@ -2,10 +2,11 @@
 
 import argparse
 import sys
+from types import ModuleType
 
-from tests.cluster import binaries, kwok, machine, native
+from tests.cluster import binaries, kind, kwok, machine, native
 from tests.cluster.errors import ClusterError
-from tests.cluster.images import load
+from tests.cluster.images.names import ALL_IMAGES
 from tests.cluster.shell import fail, say
 
 
@@ -25,27 +26,37 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--replace", action="store_true", help="take another checkout's place")
     up.set_defaults(command=_up)
     commands.add_parser("down", help="take it away").set_defaults(command=_down)
-    status = commands.add_parser("status", help="is it up (exit 0), or could it be (--can-run)?")
-    status.add_argument("--can-run", action="store_true", help="exit 3 if this machine can't")
+    status = commands.add_parser("status", help="is it up (exit 0) or down (exit 1)?")
+    status.add_argument("--can-run", action="store_true", help="could it be? Exit 3 and why if not")
     status.set_defaults(command=_status)
     images = commands.add_parser("load-images", help="build the images and bring them in")
-    images.add_argument("--only", help=f"some of {','.join(load.BUILDERS)}")
+    images.add_argument("--only", help=f"some of {','.join(ALL_IMAGES)}")
     images.set_defaults(command=_load_images)
     fake = commands.add_parser("kwok", help="add or remove two fake nodes of eight GPUs")
     fake.add_argument("change", choices=("up", "down"))
     fake.set_defaults(command=_kwok)
-    commands.add_parser("build", help="build all programs").set_defaults(command=_build)
+    build = commands.add_parser("build", help="build programs and print where they are")
+    build.add_argument("--only", help=f"some of {','.join(_MODULES)}")
+    build.set_defaults(command=_build)
     return parser
+
+
+_MODULES = {module.name: module for module in binaries.EVERYTHING}
+
+
+def _provider() -> ModuleType:
+    """Kind's cluster where Docker works, else one of plain processes."""
+    return kind if machine.docker_works() else native
 
 
 def _up(arguments: argparse.Namespace) -> int:
     machine.require_capable()
-    native.up(arguments.replace)
+    _provider().up(arguments.replace)
     return 0
 
 
 def _down(_: argparse.Namespace) -> int:
-    native.down()
+    _provider().down()
     return 0
 
 
@@ -54,16 +65,13 @@ def _status(arguments: argparse.Namespace) -> int:
         machine.require_capable()
         say("this machine can have a cluster")
         return 0
-    say("up" if native.is_up() else "down")
-    return 0 if native.is_up() else 1
+    is_up = _provider().is_up()
+    say("up" if is_up else "down")
+    return 0 if is_up else 1
 
 
 def _load_images(arguments: argparse.Namespace) -> int:
-    wanted = arguments.only.split(",") if arguments.only else list(load.BUILDERS)
-    unknown = sorted(set(wanted) - set(load.BUILDERS))
-    if unknown:
-        raise ClusterError(f"no image is called {unknown}; there are {list(load.BUILDERS)}")
-    load.load(wanted)
+    _provider().load_images(_chosen(arguments.only, list(ALL_IMAGES)))
     return 0
 
 
@@ -75,10 +83,21 @@ def _kwok(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _build(_: argparse.Namespace) -> int:
-    machine.require_capable()
-    binaries.build(binaries.EVERYTHING)
+def _build(arguments: argparse.Namespace) -> int:
+    modules = [_MODULES[name] for name in _chosen(arguments.only, list(_MODULES))]
+    binaries.build(modules)
+    for module in modules:
+        for name in module.programs:
+            print(module.folder / name)
     return 0
+
+
+def _chosen(only: str | None, known: list[str]) -> list[str]:
+    names = only.split(",") if only else known
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ClusterError(f"{', '.join(unknown)} isn't known here; there are {', '.join(known)}")
+    return names
 
 
 if __name__ == "__main__":

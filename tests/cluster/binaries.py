@@ -25,10 +25,12 @@ class GoModule:
     programs: Mapping[str, str]  # program → package
     cost: str
     linker_flags: str = "-s -w"
+    source_name: str = ""
 
     @property
     def source(self) -> Path:
-        return HERE / "go" / self.name
+        """The folder of its go.mod."""
+        return HERE / "go" / (self.source_name or self.name)
 
     @property
     def folder(self) -> Path:
@@ -55,6 +57,13 @@ KUBERNETES = GoModule(
     # Without it every server says v0.0.0, and clients that compare versions refuse to talk.
     linker_flags=f"-s -w -X k8s.io/component-base/version.gitVersion=v{KUBERNETES_VERSION}",
 )
+KUBECTL = GoModule(
+    "kubectl",
+    {"kubectl": "k8s.io/kubernetes/cmd/kubectl"},
+    cost=f"kubectl {KUBERNETES_VERSION}, about 2 min",
+    linker_flags=KUBERNETES.linker_flags,
+    source_name="kubernetes",
+)
 ETCD = GoModule("etcd", {"etcd": "go.etcd.io/etcd/server/v3"}, cost="etcd 3.6.8, about 30 s")
 COREDNS = GoModule("coredns", {"coredns": "."}, cost="CoreDNS 1.14.3, about 1 min")
 HELM = GoModule("helm", {"helm": "helm.sh/helm/v3/cmd/helm"}, cost="Helm 3.19.5, about 1 min")
@@ -64,7 +73,7 @@ VERSITYGW = GoModule(
     {"versitygw": "github.com/versity/versitygw/cmd/versitygw"},
     cost="versitygw 1.8.0, about 2 min",
 )
-KIND = GoModule("kind", {"kind": "sigs.k8s.io/kind"}, cost="kind, about 30 s")
+KIND = GoModule("kind", {"kind": "sigs.k8s.io/kind"}, cost="kind 0.30.0, about 30 s")
 
 NATIVE = (KUBERNETES, ETCD, COREDNS, HELM)
 EVERYTHING = (*NATIVE, KWOK, VERSITYGW)
@@ -113,7 +122,7 @@ def _log(module: GoModule) -> Path:
 
 def program(name: str) -> Path:
     """The path of a built program; asking for one that isn't built is a fault of ours."""
-    for module in (*EVERYTHING, KIND):
+    for module in (*EVERYTHING, KIND, KUBECTL):
         if name in module.programs and (module.folder / name).exists():
             return module.folder / name
     raise ClusterError(f"{name} isn't built; run `python -m tests.cluster build`")

@@ -45,11 +45,16 @@ def _make_kubelet_client_certificate() -> None:
 
 def write_kubeconfigs() -> None:
     """Write one kubeconfig a user; the API server must have made its certificate by now."""
-    authority = base64.b64encode(SERVING_CERTIFICATE.read_bytes()).decode()
+    authority = SERVING_CERTIFICATE.read_bytes()
     for name, line in zip(USERS, TOKENS.read_text().splitlines(), strict=True):
-        path = kubeconfig(name)
-        path.write_text(json.dumps(_kubeconfig(line.partition(",")[0], authority), indent=1))
-        path.chmod(0o600)
+        write_kubeconfig(name, line.partition(",")[0], API_SERVER_URL, authority)
+
+
+def write_kubeconfig(name: str, token: str, server: str, authority: bytes) -> None:
+    """Write a user's kubeconfig: JSON, which is YAML too, so that our own client can read it."""
+    path = kubeconfig(name)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(_kubeconfig(token, server, authority), indent=1))
 
 
 def kubeconfig(name: str) -> Path:
@@ -57,8 +62,9 @@ def kubeconfig(name: str) -> Path:
     return KUBECONFIG if name == "admin" else STATE / f"{name}.kubeconfig"
 
 
-def _kubeconfig(token: str, authority: str) -> dict[str, object]:
-    cluster = {"server": API_SERVER_URL, "certificate-authority-data": authority}
+def _kubeconfig(token: str, server: str, authority: bytes) -> dict[str, object]:
+    encoded = base64.b64encode(authority).decode()
+    cluster = {"server": server, "certificate-authority-data": encoded}
     return {
         "apiVersion": "v1",
         "kind": "Config",

@@ -25,7 +25,8 @@ VOLUMES = STATE / "volumes"
 RUN = Path("/run/posthuman-cluster")
 OWNER_FILE = RUN / "owner"
 SAVED_SYSCTLS = RUN / "sysctls"
-PIDS = RUN / "pids"
+# Where Docker works nobody need be root, nor may everybody write to /run.
+PIDS = (RUN if os.geteuid() == 0 else STATE) / "pids"
 CONTAINERD_SOCKET = RUN / "containerd.sock"
 CONTAINERD_ROOT = CACHE / "containerd"
 
@@ -39,4 +40,5 @@ ETCD_URL = "http://127.0.0.1:23790"
 ETCD_PEER_URL = "http://127.0.0.1:23800"
 
 IMAGE_PREFIX = "ghcr.io/posthuman-network"
-PAUSE_IMAGE = "docker.io/posthuman-test/pause:dev"
+TEST_IMAGE_PREFIX = "docker.io/posthuman-test"
+PAUSE_IMAGE = f"{TEST_IMAGE_PREFIX}/pause:dev"

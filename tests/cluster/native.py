@@ -5,16 +5,24 @@ machine alone (pid files, mounts, the bridge), so it also clears away what a kil
 """
 
 import shutil
-import sys
 from pathlib import Path
 
-from tests.cluster import binaries, control_plane, daemons, facts, leftovers, machine, network, node
+from tests.cluster import (
+    binaries,
+    control_plane,
+    daemons,
+    facts,
+    leftovers,
+    machine,
+    network,
+    node,
+    storage,
+)
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import load
 from tests.cluster.kubectl import api_ready, kubectl
 from tests.cluster.layout import (
     CONTAINERD_SOCKET,
-    HERE,
     KUBECONFIG,
     LOGS,
     NODE_IP,
@@ -88,15 +96,9 @@ def _start() -> None:
     network.up()
     control_plane.up()
     node.up()
-    _start_storage()
+    storage.start(NODE_NAME)
     wait_until("the default service account", _default_account_exists, 30)
     _record_facts()
-
-
-def _start_storage() -> None:
-    kubectl("apply", "-f", HERE / "manifests" / "storage.yaml")
-    command = [sys.executable, "-m", "tests.cluster.provisioner"]
-    daemons.start("provisioner", command, env={"PYTHONPATH": str(REPOSITORY)})
 
 
 def _default_account_exists() -> bool:
@@ -117,6 +119,7 @@ def _record_facts() -> None:
         HELM=binaries.program("helm"),
         NODE_NAME=NODE_NAME,
         NODE_IP=NODE_IP,
+        HOST_IP=NODE_IP,
         CONTAINERD_SOCKET=CONTAINERD_SOCKET,
     )
     load.record_loaded()
@@ -149,3 +152,8 @@ def _take_away(owner: Path) -> None:
     leftovers.remove_pod_cgroups()
     leftovers.remove_state(state)
     shutil.rmtree(RUN, ignore_errors=True)
+
+
+def load_images(names: list[str]) -> None:
+    """Build images in the cluster's containerd."""
+    load.load(names)

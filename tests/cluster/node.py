@@ -4,7 +4,7 @@ import json
 
 from tests.cluster import containerd, credentials, daemons
 from tests.cluster.binaries import program
-from tests.cluster.kubectl import kubectl
+from tests.cluster.kubectl import kubectl, pretend_gpus
 from tests.cluster.layout import (
     CONTAINERD_SOCKET,
     KUBECONFIG,
@@ -15,7 +15,6 @@ from tests.cluster.layout import (
 )
 from tests.cluster.shell import wait_until
 
-FAKE_GPUS = 8
 KUBELET_CONFIG = STATE / "kubelet.json"
 PROXY_CONFIG = STATE / "kube-proxy.json"
 RESOLV_CONF = STATE / "resolv.conf"
@@ -30,7 +29,7 @@ def up() -> None:
     daemons.start("kube-proxy", [program("kube-proxy"), f"--config={PROXY_CONFIG}"])
     daemons.start("coredns", [program("coredns"), "-conf", COREFILE])
     wait_until("the node", _ready, 90, "Its log is .run/cluster/logs/kubelet.log.")
-    _pretend_gpus()
+    pretend_gpus(NODE_NAME)
 
 
 def _ready() -> bool:
@@ -39,13 +38,6 @@ def _ready() -> bool:
     path = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
     selector = f"kubernetes.io/hostname={NODE_NAME}"
     return kubectl("get", "nodes", "--selector", selector, "-o", f"jsonpath={path}") == "True"
-
-
-def _pretend_gpus() -> None:
-    """Let the node offer GPUs that it hasn't, so that a real job's manifest runs as it is."""
-    gpus = {"nvidia.com/gpu": str(FAKE_GPUS)}
-    patch = json.dumps({"status": {"capacity": gpus, "allocatable": gpus}})
-    kubectl("patch", "node", NODE_NAME, "--subresource=status", "--type=merge", "-p", patch)
 
 
 def _write_configs() -> None:

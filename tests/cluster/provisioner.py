@@ -1,17 +1,21 @@
-"""Gives every claim of class `standard` a folder of this machine, and deletes it with the claim.
+"""Gives every claim of class `standard` a folder of the node, and deletes it with the claim.
 
-A level-triggered loop: what to do follows from the claims and volumes as they are, never from what
-this process remembers, so it can be killed at any point.
+`python -m tests.cluster.provisioner NODE [COMMAND…]`: COMMAND is what runs a program on the node,
+where the node isn't this machine. A level-triggered loop: what to do follows from the claims and
+volumes as they are, never from what this process remembers, so it can be killed at any point.
 """
 
 import http.client
-import shutil
+import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.api import ApiClient, ApiError, JsonObject
-from tests.cluster.layout import KUBECONFIG, NODE_NAME, VOLUMES
+from tests.cluster.errors import ClusterError
+from tests.cluster.layout import KUBECONFIG, VOLUMES
+from tests.cluster.shell import run
 
 PROVISIONER = "posthuman.network/test-storage"
 STORAGE_CLASS = "standard"
@@ -21,29 +25,45 @@ VOLUMES_PATH = "/api/v1/persistentvolumes"
 CLAIMS_PATH = "/api/v1/persistentvolumeclaims"
 
 
+@dataclass(frozen=True)
+class Node:
+    """The machine whose folders become volumes, and how a program is run on it."""
+
+    name: str
+    run_there: Sequence[str]
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder that any pod can write to: they are non-root, with any user id."""
+        run(*self.run_there, "mkdir", "-p", folder)
+        run(*self.run_there, "chmod", "0777", folder)
+
+    def delete_folder(self, folder: Path) -> None:
+        run(*self.run_there, "rm", "-rf", folder)
+
+
 def main() -> None:
     """Look, act, look again; a lost connection is made anew."""
+    node = Node(sys.argv[1], sys.argv[2:])
     while True:
         client = ApiClient(KUBECONFIG)
         try:
             while True:
-                reconcile(client)
+                reconcile(client, node)
                 time.sleep(PERIOD_SECONDS)
-        except (OSError, http.client.HTTPException, ApiError) as error:
-            print(f"the API server is of no use now, trying again: {error}", flush=True)
+        except (OSError, http.client.HTTPException, ApiError, ClusterError) as error:
+            print(f"trying again in a second: {error}", flush=True)
             time.sleep(1)
         finally:
             client.close()
 
 
-def reconcile(client: ApiClient) -> None:
+def reconcile(client: ApiClient, node: Node) -> None:
     """Make the volumes that claims wait for; remove those whose claim is gone."""
     for claim in waiting_claims(client.request("GET", CLAIMS_PATH)["items"]):
-        _folder(_volume_name(claim)).mkdir(parents=True, exist_ok=True)
-        _folder(_volume_name(claim)).chmod(0o777)  # pods are non-root, with any user id
-        _tell(client, "POST", VOLUMES_PATH, volume_for(claim))
+        node.make_folder(_folder(_volume_name(claim)))
+        _tell(client, "POST", VOLUMES_PATH, volume_for(claim, node.name))
     for name in released_volumes(client.request("GET", VOLUMES_PATH)["items"]):
-        shutil.rmtree(_folder(name), ignore_errors=True)
+        node.delete_folder(_folder(name))
         _tell(client, "DELETE", f"{VOLUMES_PATH}/{name}")
 
 
@@ -66,7 +86,7 @@ def released_volumes(volumes: Iterable[JsonObject]) -> Iterator[str]:
             yield volume["metadata"]["name"]
 
 
-def volume_for(claim: JsonObject) -> JsonObject:
+def volume_for(claim: JsonObject, node_name: str) -> JsonObject:
     """The volume for a claim, bound to it by name and uid from the start."""
     name = _volume_name(claim)
     metadata, spec = claim["metadata"], claim["spec"]
@@ -86,7 +106,7 @@ def volume_for(claim: JsonObject) -> JsonObject:
                 **{key: metadata[key] for key in ("namespace", "name", "uid")},
             },
             "hostPath": {"path": str(_folder(name)), "type": "Directory"},
-            "nodeAffinity": _on_this_node(),
+            "nodeAffinity": _only_on(node_name),
             "persistentVolumeReclaimPolicy": "Delete",
             "storageClassName": STORAGE_CLASS,
             "volumeMode": "Filesystem",
@@ -94,8 +114,8 @@ def volume_for(claim: JsonObject) -> JsonObject:
     }
 
 
-def _on_this_node() -> JsonObject:
-    here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE_NAME]}
+def _only_on(node_name: str) -> JsonObject:
+    here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node_name]}
     return {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}}
 
 

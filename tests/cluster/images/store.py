@@ -58,7 +58,12 @@ class Image:
 
 def images() -> list[Image]:
     """Every name in the store."""
-    rows = [line.split() for line in ctr("images", "ls").splitlines()[1:]]
+    return parse_images(ctr("images", "ls"))
+
+
+def parse_images(listing: str) -> list[Image]:
+    """What `ctr images ls` says: the name is the first column, the digest the third."""
+    rows = [line.split() for line in listing.splitlines()[1:]]
     return [Image(row[0], row[2]) for row in rows]
 
 
@@ -67,9 +72,9 @@ def image_names() -> set[str]:
     return {image.name for image in images()}
 
 
-def image_digest(name: str) -> str:
+def find_digest(listing: list[Image], name: str) -> str:
     """The digest of an image's manifest, as pods report it."""
-    for image in images():
+    for image in listing:
         if image.name == name:
             return image.digest
     raise ClusterError(f"{name} isn't loaded; run `python -m tests.cluster load-images`")
