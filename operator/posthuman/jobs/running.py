@@ -74,7 +74,13 @@ def end_pods(seen: Observed, draft: Draft) -> int:
 
 
 def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None:
-    alive = sum(step.live_pods for step in seen.of_role(Role.RUN))
+    number = len(draft.status.attempts) + 1
+    steps = seen.of_role(Role.RUN)
+    if any(step.attempt == number for step in steps):
+        draft.status = opened(draft.status, draft.now)  # made by a pass that died before its write
+        run(seen, environment, draft)
+        return
+    alive = sum(step.live_pods for step in steps)
     if alive:
         draft.wait(Phase.QUEUED, "AttemptEnding", f"{alive} pod(s) of the last attempt still end")
         return
@@ -85,7 +91,6 @@ def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> Non
         queue_time_over(seen, environment, draft)
         return
     draft.status = opened(draft.status, draft.now)
-    number = draft.status.attempts[-1].number
     anchor = anchor_of(seen.job, environment)
     draft.do(CreateStep(anchor, wanted_run(seen, environment, number)))
     draft.wait(Phase.QUEUED, "Scheduling", f"attempt {number}: waiting for its pods to start")
