@@ -104,9 +104,11 @@ async def carry_out(ledger: Ledger, unsigned: UnsignedTransaction) -> Receipt:
 
 async def mined(ledger: Ledger, transaction_hash: str) -> Receipt:
     """A node mines beside answering us, so the receipt comes a little after the answer."""
-    while (receipt := await ledger.receipt(transaction_hash)) is None:
+    while True:
+        receipt = await ledger.receipt(transaction_hash)
+        if receipt:
+            return receipt
         await asyncio.sleep(0.01)
-    return receipt
 
 
 async def create(ledger: Ledger, said: Publication | None = None) -> Receipt:
