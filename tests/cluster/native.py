@@ -80,7 +80,7 @@ def _clear_the_way(replace: bool) -> None:
     """Take away what is left of an earlier cluster; another checkout's living one only if asked."""
     owner = leftovers.owner()
     living = [name for name in daemons.names() if daemons.alive(name)]
-    if owner != REPOSITORY and living and not replace:
+    if owner != REPOSITORY and owner.exists() and living and not replace:
         raise ClusterError(
             f"the cluster of {owner} is up, and a machine holds one only; run `make cluster-down`"
             " there, or `python -m tests.cluster up --replace` here to take its place"

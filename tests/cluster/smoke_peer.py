@@ -1,6 +1,8 @@
-"""Runs inside the smoke test's two pods: index 0 serves a word, index 1 fetches it by name.
+"""Runs inside the smoke test's two pods: index 0 serves its peer's address, index 1 fetches it.
 
-Both then leave a file on the shared volume. It reaches the pods as a ConfigMap.
+It is fetched by the pod's name and by the service's address, and must be the same both ways: the
+seal lets peers in by their addresses, so nothing between two pods may hide them. Both then leave a
+file on the shared volume. The program reaches the pods as a ConfigMap.
 """
 
 import os
@@ -9,34 +11,38 @@ import time
 from pathlib import Path
 
 PORT = 29500
-WORD = b"hello"
 PATIENCE_SECONDS = 60.0
+HOSTS = ("pair-0.pair", "leader")
 
 
 def main() -> None:
     index = int(os.environ["JOB_COMPLETION_INDEX"])
-    serve() if index == 0 else fetch("pair-0.pair")
+    if index == 0:
+        serve(len(HOSTS))
+    else:
+        seen = {fetch(host) for host in HOSTS}
+        assert seen == {socket.gethostbyname(socket.gethostname())}, seen
     Path(f"/shared/{index}").write_text("done")
     print(f"peer {index} done", flush=True)
 
 
-def serve() -> None:
-    """Answer one peer."""
+def serve(times: int) -> None:
+    """Tell whoever asks under which address it was seen."""
     with socket.create_server(("", PORT)) as server:
         server.settimeout(PATIENCE_SECONDS)
-        connection, _ = server.accept()
-        with connection:
-            connection.sendall(WORD)
+        for _ in range(times):
+            connection, (address, _) = server.accept()
+            with connection:
+                connection.sendall(address.encode())
 
 
-def fetch(host: str) -> None:
+def fetch(host: str) -> str:
     """Ask the peer until it is there: pods of one job start in no order."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             with socket.create_connection((host, PORT), timeout=5) as connection:
-                assert connection.recv(len(WORD)) == WORD
-                return
+                return connection.recv(64).decode()
         except OSError:
             if time.monotonic() > deadline:
                 raise
