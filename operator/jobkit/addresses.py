@@ -19,8 +19,8 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# Public by number, yet served by the machine's own cloud.
-CLOUD_METADATA = frozenset({ip_address("168.63.129.16")})
+# Public by number (for Python's tables at least), yet served by the machine's own cloud.
+CLOUD_METADATA = (IPv4Network("168.63.129.16/32"), IPv4Network("192.0.0.0/24"))
 NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 
 
@@ -59,5 +59,5 @@ def is_public(address: Address) -> bool:
         and not address.is_reserved
         and not address.is_unspecified
         and not site_local
-        and address not in CLOUD_METADATA
+        and not any(address in network for network in CLOUD_METADATA)
     )

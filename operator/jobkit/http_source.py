@@ -15,7 +15,7 @@ import msgspec
 from yarl import URL
 
 from jobkit.errors import UserFault, WorldFault
-from jobkit.uri_guard import CheckedResolver, UriGuard
+from jobkit.uri_guard import CheckedResolver, UriGuard, shown
 
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -187,8 +187,3 @@ def unavailable(url: URL, error: BaseException) -> WorldFault:
     """A source that gave nothing for too long."""
     said = str(error) or type(error).__name__
     return WorldFault("SourceUnavailable", f"can't download {shown(url)}: {said}")
-
-
-def shown(url: URL) -> str:
-    """The URL without what may be secret: user, password and query."""
-    return str(url.with_user(None).with_query(None).with_fragment(None))

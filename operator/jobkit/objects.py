@@ -93,7 +93,8 @@ def store_errors(key: str) -> Iterator[None]:
             "StoreForbidden", f"the store refuses the environment's credentials at {key!r}"
         ) from error
     except (BaseError, OSError) as error:
-        raise WorldFault("StoreUnavailable", f"the store failed at {key!r}: {error}") from error
+        said = str(error).partition("\n\nDebug source")[0]
+        raise WorldFault("StoreUnavailable", f"the store failed at {key!r}: {said}") from error
 
 
 async def read_small(store: ObjectStore, key: str) -> bytes:

@@ -91,19 +91,21 @@ def ruleset(addresses: Sequence[str]) -> str:
             f"table inet {TABLE} {{}}",
             f"delete table inet {TABLE}",
             f"table inet {TABLE} {{",
-            *_chain("input", "iifname", "saddr", by_version),
-            *_chain("forward", "iifname", "saddr", {4: [], 6: []}),
-            *_chain("output", "oifname", "daddr", by_version),
+            *_chain("input", "iifname", "saddr", by_version, "drop"),
+            *_chain("output", "oifname", "daddr", by_version, "reject with icmpx admin-prohibited"),
             "}",
             "",
         ]
     )
 
 
-def _chain(hook: str, interface: str, side: str, by_version: dict[int, list[str]]) -> list[str]:
+def _chain(
+    hook: str, interface: str, side: str, by_version: dict[int, list[str]], otherwise: str
+) -> list[str]:
+    """`otherwise`: what goes out is rejected, so that a program fails at once and doesn't hang."""
     lines = [
         f"  chain {hook} {{",
-        f"    type filter hook {hook} priority -300; policy drop;",
+        f"    type filter hook {hook} priority filter; policy drop;",
         f'    {interface} "{LOOPBACK}" accept',
     ]
     for version, family in ((4, "ip"), (6, "ip6")):
@@ -111,7 +113,7 @@ def _chain(hook: str, interface: str, side: str, by_version: dict[int, list[str]
             lines.append(f"    {family} {side} {{ {', '.join(by_version[version])} }} accept")
     if by_version[6]:  # IPv6 finds its neighbours by ICMP
         lines.append("    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept")
-    return [*lines, "  }"]
+    return [*lines, f"    {otherwise}", "  }"]
 
 
 def _run(command: Sequence[str], given: str) -> None:

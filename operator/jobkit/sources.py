@@ -94,22 +94,17 @@ async def resolve_asset(store: ObjectStore, wanted: StageInput) -> Resolved:
 
 
 async def resolve_upload(store: ObjectStore, wanted: StageInput) -> Resolved:
-    """A person's own upload: a folder with a manifest, or one object."""
+    """A person's own upload: one object, or a folder with a manifest."""
     key = wanted.upload.strip("/")
     if not key.startswith(UPLOADS):
         raise UserFault("UploadInvalid", f"input {wanted.name}: {key!r} is not below {UPLOADS}")
     safe_relative(key)
     try:
+        size = await object_size(store, key)
+    except ObjectMissing:
         digest = f"sha256:{wanted.sha256}" if wanted.sha256 else ""
         return await _resolve_manifest(store, wanted, key, digest)
-    except ObjectMissing:
-        return await _resolve_object(store, wanted, key)
-
-
-async def _resolve_object(store: ObjectStore, wanted: StageInput, key: str) -> Resolved:
-    size = await object_size(store, key)
-    name = key.rpartition("/")[2]
-    file = Wanted(name, StoreSource(store, key), size, wanted.sha256)
+    file = Wanted(key.rpartition("/")[2], StoreSource(store, key), size, wanted.sha256)
     return Resolved(input=wanted, files=(file,))
 
 

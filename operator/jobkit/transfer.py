@@ -37,14 +37,12 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-async def parts_in_order(
-    source: RangeSource, size: int, part_bytes: int = PART_BYTES
-) -> AsyncGenerator[bytes, None]:
+async def parts_in_order(source: RangeSource, size: int) -> AsyncGenerator[bytes, None]:
     """The parts from first to last, PARTS_AHEAD of them under way at any time."""
     pending: deque[asyncio.Task[bytes]] = deque()
     try:
-        for start in range(0, size, part_bytes):
-            end = min(start + part_bytes, size)
+        for start in range(0, size, PART_BYTES):
+            end = min(start + PART_BYTES, size)
             pending.append(asyncio.create_task(source.read(start, end)))
             if len(pending) == PARTS_AHEAD:
                 yield await pending.popleft()

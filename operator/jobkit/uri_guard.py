@@ -46,13 +46,13 @@ class UriGuard:
 
     async def admit(self, url: URL) -> URL:
         """The URL itself, when its scheme and host may be asked. Raises UriRefused, WorldFault."""
-        shown = url.with_query(None).with_user(None)
+        where = shown(url)
         if url.scheme not in self._policy.allowed_schemes or url.scheme not in HTTP_SCHEMES:
-            raise UriRefused(shown, f"the scheme {url.scheme!r} is not allowed here")
+            raise UriRefused(where, f"the scheme {url.scheme!r} is not allowed here")
         if not url.host:
-            raise UriRefused(shown, "it names no host")
+            raise UriRefused(where, "it names no host")
         if _looks_numeric(url.host):
-            await self.check(url.host, url.port or 0, [_strict_address(url.host, shown)])
+            await self.check(url.host, url.port or 0, [_strict_address(url.host, where)])
         return url
 
     async def resolve(self, host: str, port: int) -> list[str]:
@@ -88,6 +88,8 @@ class UriGuard:
 
     async def _addresses_of_store(self, host: str) -> set[Address]:
         """Unknown is not "elsewhere": without them nothing is fetched. Raises WorldFault."""
+        if _looks_numeric(host):
+            return {parse_address(host)}
         try:
             return {parse_address(text) for text in await self._lookup(host, 0)}
         except OSError as error:
@@ -120,16 +122,22 @@ class CheckedResolver(AbstractResolver):
         """Nothing is held."""
 
 
+def shown(url: URL) -> str:
+    """The URL without what may be secret: user, password and query."""
+    port = f":{url.explicit_port}" if url.explicit_port else ""
+    return f"{url.scheme}://{url.host or ''}{port}{url.path}"
+
+
 def _looks_numeric(host: str) -> bool:
     """What a connector could take for an address and never ask the resolver for."""
     return ":" in host or host.replace(".", "").isdigit()
 
 
-def _strict_address(host: str, shown: URL) -> Address:
+def _strict_address(host: str, where: str) -> Address:
     try:
         return parse_address(host)
     except ValueError as error:
-        raise UriRefused(shown, f"{host!r} is no address in plain form") from error
+        raise UriRefused(where, f"{host!r} is no address in plain form") from error
 
 
 def _host_and_port(entry: str) -> tuple[str, int | None]:
