@@ -7,6 +7,7 @@ from tests.cluster.images import dockerfile, steps
 from tests.cluster.images.base import base
 from tests.cluster.images.housekeeping import prune
 from tests.cluster.images.names import ALL_IMAGES, PROGRAM_IMAGES, program_for, record, repository
+from tests.cluster.images.snapshots import clear_benches
 from tests.cluster.images.stack import Stack, extend
 from tests.cluster.images.store import (
     containerd_answers,
@@ -27,6 +28,7 @@ def load(names: Iterable[str]) -> None:
     if not containerd_answers():
         raise ClusterError("images go into the cluster's containerd; run `make cluster` first")
     with turn(CACHE / "images.lock", "building images"):
+        clear_benches()
         for name in names:
             if name in PROGRAM_IMAGES:
                 _load_program(name)

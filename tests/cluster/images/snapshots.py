@@ -18,6 +18,7 @@ from tests.cluster.images.store import Blob, ctr
 from tests.cluster.layout import RUN
 from tests.cluster.shell import run
 
+BENCHES = RUN / "build"
 GC_ROOT_LABEL = "containerd.io/gc.root"
 
 
@@ -48,11 +49,16 @@ def names() -> set[str]:
     return {line.split()[0] for line in ctr("snapshots", "ls").splitlines()[1:]}
 
 
+def clear_benches() -> None:
+    """Take away the workbenches of a killed build; only the build's lock holder may."""
+    for root in BENCHES.iterdir() if BENCHES.is_dir() else ():
+        _dismantle(root, root.name)
+
+
 @contextmanager
 def workbench(key: str, parent: str) -> Iterator[Workbench]:
     """Mount a fresh snapshot over `parent`; it is thrown away unless it was committed."""
-    root = RUN / "build" / key
-    _dismantle(root, key)  # left by a killed build
+    root = BENCHES / key
     root.mkdir(parents=True)
     ctr("snapshots", "prepare", key, parent)
     command = ctr("snapshots", "mounts", root, key)

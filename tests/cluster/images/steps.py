@@ -87,8 +87,9 @@ def run_inside(
         *(line for mount in mounts for line in _mount(root, mount)),
         f"exec env -i {_environment(environment)} chroot {quoted} sh -ec {shlex.quote(command)}",
     ]
-    run("nice", "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c",
-        "\n".join(script))  # fmt: skip
+    # The step ends with us: were we killed, it would go on alone in a folder that nobody knows.
+    apart = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
+    run("setpriv", "--pdeathsig", "KILL", "nice", *apart, "sh", "-c", "\n".join(script))
 
 
 def _mount(root: Path, mount: Mount) -> Iterator[str]:
