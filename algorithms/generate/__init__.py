@@ -1,0 +1,1 @@
+"""Continue prompts with a causal language model: top-p, top-k, temperature."""

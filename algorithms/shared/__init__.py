@@ -1,0 +1,1 @@
+"""What train, evaluate and generate share: command line, inputs, ranks, scoring, reports."""
