@@ -131,11 +131,11 @@ async def check_real(world: RealWorld, key: Key) -> None:
 
 
 @pytest.mark.chain
-async def test_a_crash_after_any_call_on_a_real_chain(chain: Chain) -> None:
+async def test_a_crash_after_any_effect_on_a_real_chain(chain: Chain) -> None:
     at, calls = 0, 1
     while at <= calls:
         world = RealWorld(chain, await chain.new_account())
-        wire = Tripwire(at)
+        wire = Tripwire(at, effects=True)
         key = world.add()
         with suppress(Crash):
             await world.publish(key, wire)

@@ -28,6 +28,7 @@ PARENT = "did:op:" + "1" * 64
 TOKENS = 10**18
 REWARD_WEI = 200 * TOKENS
 MOST_PASSES = 2000
+EFFECTS = frozenset({"write_asset", "save_nonce_book", "set_finalizer", "send", "emit"})
 MANIFEST = Manifest(
     files=(
         ManifestFile(path="model/model.safetensors", sha256="0" * 64, size=7, file_class="custody"),
@@ -44,14 +45,21 @@ class Crash(BaseException):
 
 
 class Tripwire:
-    """Crashes after the n-th call to the world; `calls` says how many there were."""
+    """Crashes after the n-th call to the world; `calls` says how many there were.
 
-    def __init__(self, at: int = -1) -> None:
+    `effects` alone: only calls that change something count, since after one that reads the world is
+    as it was before it.
+    """
+
+    def __init__(self, at: int = -1, effects: bool = False) -> None:
         self.at = at
+        self.effects = effects
         self.calls: list[str] = []
 
     def passed(self, name: str) -> None:
         """One more call has been answered."""
+        if self.effects and name not in EFFECTS:
+            return
         self.calls.append(name)
         if len(self.calls) == self.at:
             raise Crash(f"after call {self.at}, {name}")

@@ -35,6 +35,11 @@ def artifact(name: str) -> Artifact:
     return Artifact(content["abi"], content["bytecode"])
 
 
+def abi_of(name: str, *members: str) -> list[dict[str, Any]]:
+    """The named functions and events alone: web3 takes 20 ms to read one of these ABIs whole."""
+    return [entry for entry in artifact(name).abi if entry.get("name") in members]
+
+
 def deployment_of(chain: ChainSpec) -> Deployment:
     """The environment's own contracts, else the address book's. Raises UserError if neither."""
     if chain.contracts:

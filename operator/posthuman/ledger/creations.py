@@ -15,12 +15,13 @@ from web3.contract import AsyncContract
 from web3.logs import DISCARD
 from web3.types import EventData, TxReceipt
 
-from posthuman.ledger.contracts import Deployment, artifact
+from posthuman.ledger.contracts import Deployment, abi_of
 from posthuman.ledger.logs import address_topic, logs_between
 from posthuman.ledger.rpc import Web3, translated
 from posthuman.ledger.token_uri import decode_token_uri
 from posthuman.ports import CreatedNFT
 
+FACTORY_ABI = abi_of("ERC721Factory", "createNftWithErc20", "NFTCreated", "TokenCreated")
 SETTLED_BLOCKS = 64  # deeper blocks are not reorganised any more
 
 
@@ -69,7 +70,7 @@ class Creations:
 def factory_contract(web3: Web3, deployment: Deployment) -> AsyncContract:
     """Ocean's ERC721Factory."""
     address = AsyncWeb3.to_checksum_address(deployment.contracts.erc721_factory)
-    return web3.eth.contract(address, abi=artifact("ERC721Factory").abi)
+    return web3.eth.contract(address, abi=FACTORY_ABI)
 
 
 def created_in(factory: AsyncContract, receipt: TxReceipt) -> CreatedNFT | None:

@@ -28,7 +28,7 @@ from web3.types import TxParams, TxReceipt
 from posthuman.api.environment import ChainSpec
 from posthuman.errors import TransientError, UserError
 from posthuman.ledger.account import account_of
-from posthuman.ledger.contracts import Deployment, artifact, deployment_of
+from posthuman.ledger.contracts import Deployment, abi_of, deployment_of
 from posthuman.ledger.creations import Creations, created_in, factory_contract
 from posthuman.ledger.logs import address_topic, logs_between
 from posthuman.ledger.rpc import Web3, open_web3, says_already_sent, translated
@@ -52,6 +52,8 @@ METADATA_PLAIN = b"\x00"  # flags: neither compressed nor encrypted
 GAS_MARGIN = Decimal("1.2")
 BASE_FEE_MARGIN = 3  # the base fee may triple (10 full blocks) before a transaction stalls
 WEI = Decimal(10**18)
+_NFT_ABI = abi_of("ERC721Template", "setMetaData", "getMetaData", "safeTransferFrom", "ownerOf")
+_TOKEN_ABI = abi_of("ERC20Template", "mint", "decimals")
 _TRANSFER = AsyncWeb3.to_hex(AsyncWeb3.keccak(text="Transfer(address,address,uint256)"))
 
 
@@ -150,28 +152,26 @@ class OceanLedger:
     async def _fee_wei(self, fee: MarketFee) -> int:
         if not fee.address or not fee.token:
             return 0
-        token = self._contract("ERC20Template", fee.token)
+        token = self._token(fee.token)
         with translated(f"reading the decimals of the market fee's token {fee.token}"):
             decimals = await token.functions.decimals().call()
         return int(Decimal(fee.amount).scaleb(decimals))
 
     async def prepare_metadata(self, nft: str, ddo: bytes) -> UnsignedTransaction:
         """In clear; the hash is sha256 of the same bytes."""
-        call = self._contract("ERC721Template", nft).functions.setMetaData(
+        call = self._nft(nft).functions.setMetaData(
             METADATA_ACTIVE, "", "", METADATA_PLAIN, ddo, hashlib.sha256(ddo).digest(), []
         )
         return await self._prepare(call, f"setting the metadata of {nft}")
 
     async def prepare_mint(self, datatoken: str, to: str, wei: int) -> UnsignedTransaction:
         receiver = AsyncWeb3.to_checksum_address(to)
-        call = self._contract("ERC20Template", datatoken).functions.mint(receiver, wei)
+        call = self._token(datatoken).functions.mint(receiver, wei)
         return await self._prepare(call, f"minting {wei / WEI:f} of {datatoken}")
 
     async def prepare_transfer(self, nft: str, to: str) -> UnsignedTransaction:
         receiver = AsyncWeb3.to_checksum_address(to)
-        call = self._contract("ERC721Template", nft).functions.safeTransferFrom(
-            self._account.address, receiver, TOKEN_ID
-        )
+        call = self._nft(nft).functions.safeTransferFrom(self._account.address, receiver, TOKEN_ID)
         return await self._prepare(call, f"transferring {nft} to {to}")
 
     async def _prepare(self, call: AsyncContractFunction, doing: str) -> UnsignedTransaction:
@@ -261,17 +261,16 @@ class OceanLedger:
 
     async def has_metadata(self, nft: str) -> bool:
         with translated(f"reading the metadata of {nft}"):
-            said = await self._contract("ERC721Template", nft).functions.getMetaData().call()
+            said = await self._nft(nft).functions.getMetaData().call()
         return bool(said[3])
 
     async def nft_owner(self, nft: str) -> str:
         with translated(f"reading the owner of {nft}"):
-            owner: ChecksumAddress = (
-                await self._contract("ERC721Template", nft).functions.ownerOf(TOKEN_ID).call()
-            )
+            owner: ChecksumAddress = await self._nft(nft).functions.ownerOf(TOKEN_ID).call()
         return str(owner)
 
-    def _contract(self, name: str, address: str) -> AsyncContract:
-        return self._web3.eth.contract(
-            AsyncWeb3.to_checksum_address(address), abi=artifact(name).abi
-        )
+    def _nft(self, address: str) -> AsyncContract:
+        return self._web3.eth.contract(AsyncWeb3.to_checksum_address(address), abi=_NFT_ABI)
+
+    def _token(self, address: str) -> AsyncContract:
+        return self._web3.eth.contract(AsyncWeb3.to_checksum_address(address), abi=_TOKEN_ABI)
