@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from posthuman.api.meta import Key
-from posthuman.errors import TransientError
+from posthuman.errors import PosthumanError, TransientError
 
 logger = logging.getLogger(__name__)
 
@@ -169,6 +169,8 @@ class WorkQueue:
         except TransientError as error:
             outcome = "unavailable"
             logger.warning("%s: %s: %s", item, error.reason, error)
+        except PosthumanError as error:
+            logger.error("%s: %s: %s", item, error.reason, error)
         except Exception:
             logger.exception("%s: the pass failed", item)
         finally:

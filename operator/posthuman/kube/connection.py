@@ -1,0 +1,112 @@
+"""How to reach the API server: from a kubeconfig file, or from within a pod.
+
+The official client's `kubernetes.aio` reads the configuration (files, exec plug-ins, token
+rotation); requests then go through an aiohttp session of our own with plain JSON, since the
+generated models cost more time than the API server does. Kopf gets a session made the same way.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import Configuration
+
+from posthuman.errors import UserError
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+REQUEST_TIMEOUT_SECONDS = 30.0
+
+# The package is typed, these two functions are not.
+_load_kubeconfig: Callable[..., Awaitable[object]] = config.load_kube_config
+_load_in_cluster: Callable[..., object] = config.load_incluster_config
+
+
+class _NamedServer(ssl.SSLContext):
+    """Expects the certificate of another name than the URL's (a kubeconfig's tls-server-name)."""
+
+    server_name: str | None = None
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        name = self.server_name or server_hostname
+        return super().wrap_bio(incoming, outgoing, server_side, name, session)
+
+
+class Connection:
+    """One API server, and who we are there."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+
+    @property
+    def host(self) -> str:
+        """Like https://10.96.0.1:443, without a slash at the end."""
+        return self._configuration.host.rstrip("/")
+
+    async def headers(self) -> dict[str, str]:
+        """Authorization as it is now: tokens within a pod are replaced while it runs."""
+        token = await self._configuration.get_api_key_with_prefix("BearerToken")
+        return {"Authorization": token} if token else {}
+
+    def session(
+        self,
+        headers: dict[str, str] | None = None,
+        response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
+    ) -> aiohttp.ClientSession:
+        """A session with TLS as configured; the caller closes it."""
+        timeout = aiohttp.ClientTimeout(
+            total=REQUEST_TIMEOUT_SECONDS, sock_connect=CONNECT_TIMEOUT_SECONDS
+        )
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._tls()),
+            headers=headers or {},
+            proxy=self._configuration.proxy,
+            response_class=response_class,
+            timeout=timeout,
+        )
+
+    def _tls(self) -> ssl.SSLContext:
+        settings = self._configuration
+        context = _NamedServer(ssl.PROTOCOL_TLS_CLIENT)
+        context.server_name = settings.tls_server_name
+        if settings.ssl_ca_cert:
+            context.load_verify_locations(cafile=settings.ssl_ca_cert)
+        else:
+            context.load_default_certs()
+        if settings.cert_file:
+            context.load_cert_chain(settings.cert_file, keyfile=settings.key_file)
+        if not settings.verify_ssl:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+async def connect(kubeconfig: str = "") -> Connection:
+    """From a kubeconfig file; without one, from the pod's service account.
+
+    Raises UserError where neither can be read.
+    """
+    settings = Configuration()
+    try:
+        if kubeconfig:
+            await _load_kubeconfig(
+                config_file=kubeconfig, client_configuration=settings, persist_config=False
+            )
+        else:
+            _load_in_cluster(client_configuration=settings)
+    except (config.ConfigException, OSError) as error:
+        place = f"kubeconfig {kubeconfig}" if kubeconfig else "the pod's service account"
+        raise UserError(
+            f"{place} can't be used: {error}. Name a kubeconfig, or run inside a cluster.",
+            "NoKubeconfig",
+        ) from error
+    return Connection(settings)

@@ -1,0 +1,119 @@
+"""Leases: which of several operator processes may do what only one may.
+
+A lease is another's until it was seen unchanged for its whole duration on *our* clock, so that
+clocks that differ between machines do no harm (as Kubernetes' own leader election does it).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from posthuman.errors import Conflict, NotFound, TransientError
+from posthuman.kube.client import Body, KubeClient
+from posthuman.kube.resources import LEASES
+
+logger = logging.getLogger(__name__)
+
+DURATION_SECONDS = 15
+RENEW_AFTER_SECONDS = DURATION_SECONDS / 3
+
+
+class _Spec(msgspec.Struct, frozen=True, rename="camel"):
+    """Of a Lease object."""
+
+    holder_identity: str | None = None
+    renew_time: str | None = None
+
+
+def new_identity() -> str:
+    """Of this process; another start is another holder."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+class Leases:
+    """The Leases that this process holds in the operator's namespace."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        namespace: str,
+        identity: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._identity = identity
+        self._monotonic = monotonic
+        self._renewed_at: dict[str, float] = {}
+        self._others: dict[str, tuple[_Spec, float]] = {}  # as last seen, and since when so
+
+    async def hold(self, name: str) -> bool:
+        """Acquire or renew; False while another process holds it."""
+        renewed_at = self._renewed_at.get(name)
+        if renewed_at is not None and self._monotonic() - renewed_at < RENEW_AFTER_SECONDS:
+            return True
+        began = self._monotonic()
+        try:
+            held = await self._acquire(name)
+        except Conflict:
+            held = False
+        if held:
+            self._renewed_at[name] = began
+        else:
+            self._renewed_at.pop(name, None)
+        return held
+
+    async def release(self) -> None:
+        """Give all up, so that a successor needn't wait. Best effort."""
+        for name in list(self._renewed_at):
+            del self._renewed_at[name]
+            try:
+                body = await self._client.get(LEASES, self._namespace, name)
+                if body["spec"].get("holderIdentity") == self._identity:
+                    body["spec"]["holderIdentity"] = ""
+                    await self._client.replace(LEASES, body)
+            except (NotFound, TransientError) as error:
+                logger.warning("lease %s is left to expire: %s", name, error)
+
+    async def _acquire(self, name: str) -> bool:
+        try:
+            body = await self._client.get(LEASES, self._namespace, name)
+        except NotFound:
+            await self._client.create(LEASES, self._body(name))
+            return True
+        if not self._may_take(name, msgspec.convert(body.get("spec", {}), _Spec)):
+            return False
+        body["spec"] = self._body(name)["spec"]
+        await self._client.replace(LEASES, body)
+        return True
+
+    def _may_take(self, name: str, spec: _Spec) -> bool:
+        if not spec.holder_identity or spec.holder_identity == self._identity:
+            return True
+        known = self._others.get(name)
+        if known is None or known[0] != spec:
+            self._others[name] = (spec, self._monotonic())
+            return False
+        return self._monotonic() - known[1] > DURATION_SECONDS
+
+    def _body(self, name: str) -> Body:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": name, "namespace": self._namespace},
+            "spec": {
+                "holderIdentity": self._identity,
+                "leaseDurationSeconds": DURATION_SECONDS,
+                "acquireTime": now,
+                "renewTime": now,
+            },
+        }
