@@ -75,7 +75,35 @@ def run(
 @app.command()
 def validate(manifest: Manifest) -> None:
     """Check a manifest as a cluster's API server would, and run nothing."""
-    from posthuman.cli.run import admitted
+    from posthuman.cli.admitted import admitted
     from posthuman.local.documents import read_documents
 
     _end(lambda: SUCCEEDED if admitted(read_documents(manifest)) else REFUSED)
+
+
+@app.command()
+def upload(
+    path: Annotated[Path, typer.Argument(help="A file or a folder.")],
+    owner: Annotated[str, typer.Option("--owner", help="Your address: 0x and 40 hex digits.")],
+    environment: Annotated[
+        Path | None,
+        typer.Option("--environment", help="ComputeEnvironment (and Secrets) to bring it to."),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Default: the file's own.")] = "",
+    kind: Annotated[UploadKind, typer.Option("--kind", help="What it is.")] = UploadKind.DATASET,
+    workdir: Workdir = DEFAULT_WORKDIR,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Bring your own data or model into an environment's store; prints what to write then."""
+    from posthuman.cli.upload import target_of, upload_path
+
+    _end(
+        lambda: upload_path(
+            path,
+            target_of(environment, workdir),
+            owner,
+            name,
+            kind.value,
+            output is Output.JSON,
+        )
+    )

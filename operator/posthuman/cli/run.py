@@ -15,17 +15,16 @@ from rich.text import Text
 from posthuman.api.asset import ModelAsset
 from posthuman.api.job import ComputeJob, Phase
 from posthuman.api.parse import dump
-from posthuman.cli.ending import FAILED, REFUSED, SUCCEEDED, complain, said
+from posthuman.cli.admitted import admitted
+from posthuman.cli.ending import FAILED, REFUSED, SUCCEEDED, said
 from posthuman.cli.logfile import log_to
 from posthuman.cli.watch import Watch
 from posthuman.errors import UserError
-from posthuman.local.apply import apply_document
-from posthuman.local.documents import Document, read_documents
+from posthuman.local.documents import read_documents
 from posthuman.local.layout import layout_of
 from posthuman.local.lock import locked
 from posthuman.local.objects import Objects
 from posthuman.local.outcome import Ending, Outcome, outcome_of_asset, outcome_of_job
-from posthuman.local.programs import NO_IMAGES
 from posthuman.local.session import Place, played_environments, turning
 
 Wanted = ComputeJob | ModelAsset
@@ -51,22 +50,6 @@ def run_manifest(manifest: Path, environment: Path | None, workdir: Path, as_jso
         outcomes = asyncio.run(_to_the_end(objects, place, wanted))
     _report([_now(objects, found) for found in wanted], outcomes, place, as_json)
     return max(EXIT_CODES[outcome.ending] for outcome in outcomes)
-
-
-def admitted(documents: Sequence[Document]) -> Objects | None:
-    """Every document applied, or None once every refusal has been said."""
-    objects, refused = Objects(), False
-    for document in documents:
-        try:
-            apply_document(objects, document)
-        except UserError as error:
-            complain(f"{document.place}: {error}")
-            refused = True
-    for job in objects.all(ComputeJob):
-        if job.spec.algorithm.image:
-            complain(f"{job.metadata.key}: {NO_IMAGES}")
-            refused = True
-    return None if refused else objects
 
 
 def _wanted(objects: Objects) -> list[Wanted]:

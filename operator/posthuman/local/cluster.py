@@ -93,11 +93,13 @@ class LocalCluster:
         return Key(namespace, name) in self._anchors
 
     async def create_anchor(self, anchor: Anchor) -> None:
-        """Make the job's folders."""
+        """Make the job's folders, empty: an earlier run may have left a job of that name."""
         key = Key(anchor.namespace, anchor.name)
         if key not in self._anchors:
             self._anchors[key] = anchor
-            layout_of(self._workdir, anchor.job).make()
+            layout = layout_of(self._workdir, anchor.job)
+            await asyncio.to_thread(shutil.rmtree, layout.root, ignore_errors=True)
+            layout.make()
             self._wake("ComputeJob", anchor.job)
 
     async def delete_anchor(self, namespace: str, name: str) -> None:

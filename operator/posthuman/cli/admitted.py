@@ -1,0 +1,29 @@
+"""Documents as a cluster would admit them, and what this machine can't do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from posthuman.api.job import ComputeJob
+from posthuman.cli.ending import complain
+from posthuman.errors import UserError
+from posthuman.local.apply import apply_document
+from posthuman.local.documents import Document
+from posthuman.local.objects import Objects
+from posthuman.local.programs import NO_IMAGES
+
+
+def admitted(documents: Sequence[Document]) -> Objects | None:
+    """Every document applied, or None once every refusal has been said."""
+    objects, refused = Objects(), False
+    for document in documents:
+        try:
+            apply_document(objects, document)
+        except UserError as error:
+            complain(f"{document.place}: {error}")
+            refused = True
+    for job in objects.all(ComputeJob):
+        if job.spec.algorithm.image:
+            complain(f"{job.metadata.key}: {NO_IMAGES}")
+            refused = True
+    return None if refused else objects
