@@ -49,6 +49,10 @@ def _inputs(*inputs: Body) -> Body:
     return job(inputs=list(inputs))
 
 
+def _image(**changes: object) -> Body:
+    return job(algorithm={"image": {"reference": "r/x:1", "entrypoint": ["/train"]} | changes})
+
+
 def _publish(**changes: object) -> Body:
     return job(publish={"name": "GPT-2", "description": "500 steps"} | changes)
 
@@ -58,7 +62,7 @@ LARGE = {"hardware": {"maxNodes": 2, "gpusPerNode": 8}}
 
 GOOD = [
     Case("the smallest job", job()),
-    Case("a job's own image", job(algorithm={"image": {"reference": "r/x:1", "digest": DIGEST}})),
+    Case("a job's own image", _image(digest=DIGEST)),
     Case(
         "every kind of input",
         _inputs(
@@ -171,18 +175,23 @@ BAD_RULES = [
     Case("no algorithm", job(algorithm={}), (("spec.algorithm", ONE_SOURCE),)),
     Case(
         "two algorithms",
-        job(algorithm={"builtin": {"name": "train"}, "image": {"reference": "x"}}),
+        job(algorithm=_image()["spec"]["algorithm"] | {"builtin": {"name": "train"}}),
         (("spec.algorithm", ONE_SOURCE),),
     ),
     Case(
         "a digest in the reference",
-        job(algorithm={"image": {"reference": f"x@{DIGEST}"}}),
+        _image(reference=f"x@{DIGEST}"),
         (("spec.algorithm.image.reference", "what follows an @ in digest"),),
     ),
     Case(
         "a digest cut short",
-        job(algorithm={"image": {"reference": "x", "digest": "sha256:aa"}}),
+        _image(digest="sha256:aa"),
         (("spec.algorithm.image.digest", "a digest is sha256: and 64 hexadecimal digits"),),
+    ),
+    Case(
+        "an image without a program",
+        _image(entrypoint=None),
+        (("spec.algorithm.image.entrypoint", "name the program to run in the image"),),
     ),
     Case("an input from nowhere", _inputs({"name": "a"}), (("spec.inputs[0]", ONE_ORIGIN),)),
     Case(
