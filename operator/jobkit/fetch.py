@@ -73,10 +73,11 @@ async def _bring(resolved: list[Resolved], inputs: Path) -> list[list[Received]]
         async with slots:
             return await _bring_file(folder / file.name, file, meter)
 
-    received = await together(
-        together(bring(inputs / entry.input.name, file) for file in entry.files)
-        for entry in resolved
-    )
+    async def bring_all(entry: Resolved) -> list[Received]:
+        folder = inputs / entry.input.name
+        return await together(bring(folder, file) for file in entry.files)
+
+    received = await together(bring_all(entry) for entry in resolved)
     print(meter.line(), flush=True)
     return received
 

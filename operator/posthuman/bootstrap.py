@@ -14,7 +14,7 @@ from posthuman.api.environment import ChainSpec, ComputeEnvironment, StoreSpec
 from posthuman.api.meta import Key, SecretKeyRef
 from posthuman.assets.reconcile import AssetReconciler
 from posthuman.environments.catalogue import read_catalogue
-from posthuman.environments.reconcile import EnvironmentReconciler
+from posthuman.environments.reconcile import EnvironmentReconciler, ObserveBalance
 from posthuman.errors import NotFound, UserError
 from posthuman.jobs.observed import Settings
 from posthuman.jobs.reconcile import JobReconciler
@@ -46,14 +46,21 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-def build(cluster: Cluster, clock: Clock, settings: Settings) -> Mapping[str, Reconciler]:
+def build(
+    cluster: Cluster,
+    clock: Clock,
+    settings: Settings,
+    observe_balance: ObserveBalance = lambda _chain_id, _signer, _wei: None,
+) -> Mapping[str, Reconciler]:
     """The reconcilers, by kind, over one cluster."""
     stores = Adapters(clock, partial(_store_material, cluster), _open_store)
     ledgers = Adapters(clock, partial(_chain_material, cluster), _open_ledger)
     return {
         "ComputeJob": JobReconciler(cluster, stores.of, clock, settings),
         "ModelAsset": AssetReconciler(cluster, stores.of, ledgers.of, clock),
-        "ComputeEnvironment": EnvironmentReconciler(cluster, stores.of, ledgers.of, clock),
+        "ComputeEnvironment": EnvironmentReconciler(
+            cluster, stores.of, ledgers.of, clock, observe_balance
+        ),
     }
 
 

@@ -225,7 +225,7 @@ class Operator:
 
     def _make_reconcilers(self) -> Mapping[str, Reconciler]:
         jobs = installed_settings(self._settings.algorithms)
-        return build(self._cluster, SystemClock(), jobs)
+        return build(self._cluster, SystemClock(), jobs, self.metrics.signer_balance)
 
     def _count_at_scrape(self) -> None:
         self.metrics.add(lambda: [jobs_metric(self.cache.compute_jobs.all())])

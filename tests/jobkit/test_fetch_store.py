@@ -114,6 +114,21 @@ async def test_one_object_of_an_upload(tmp_path: Path, store: Store, objects: Ob
     assert (tmp_path / "inputs/text/corpus.jsonl").read_bytes() == BIG
 
 
+async def test_each_input_has_its_own_folder(
+    tmp_path: Path, store: Store, objects: ObjectStore
+) -> None:
+    names = ["first", "second", "third"]
+    for name in names:
+        await obstore.put_async(objects, f"uploads/{OWNER}/{name}.txt", name.encode())
+    inputs = [
+        StageInput(name=name, kind="dataset", upload=f"uploads/{OWNER}/{name}.txt")
+        for name in names
+    ]
+    await fetch(stage_plan(tmp_path, inputs, store))
+    for name in names:
+        assert (tmp_path / f"inputs/{name}/{name}.txt").read_text() == name
+
+
 async def test_a_folder_of_an_upload(tmp_path: Path, store: Store, objects: ObjectStore) -> None:
     key = f"uploads/{OWNER}/text"
     digest = await fill(objects, key, {"a.txt": b"one", "b.txt": b"two"})

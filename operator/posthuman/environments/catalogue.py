@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 FACTS_FILE = "algorithm.json"
-SKIPPED = ("__pycache__", ".pytest_cache")
+SHARED_FOLDER = "shared"  # what the built-ins share is part of each one's code
+SKIPPED = frozenset({"__pycache__", ".pytest_cache"})
 
 
 class BuiltinFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,17 +43,16 @@ def read_builtin(folder: Path) -> BuiltinFacts:
     """One algorithm's facts. Raises msgspec.ValidationError for a broken algorithm.json."""
     facts = msgspec.json.decode((folder / FACTS_FILE).read_bytes(), type=_Facts)
     required = tuple(name for name, rule in facts.inputs.items() if rule.get("required"))
-    return BuiltinFacts(
-        name=facts.name, version=facts.version, digest=folder_digest(folder), inputs=required
+    digest = code_digest(folder.parent, (folder.name, SHARED_FOLDER))
+    return BuiltinFacts(name=facts.name, version=facts.version, digest=digest, inputs=required)
+
+
+def code_digest(root: Path, folders: Iterable[str]) -> str:
+    """`sha256:` over the path (relative to `root`) and content of each file in the folders."""
+    files = (path for name in folders for path in (root / name).rglob("*") if path.is_file())
+    lines = sorted(
+        f"{path.relative_to(root).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        for path in files
+        if not set(path.parts) & SKIPPED
     )
-
-
-def folder_digest(folder: Path) -> str:
-    """`sha256:` over each file's relative path and content, in the order of the paths."""
-    total = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.is_file() and not set(relative.parts) & set(SKIPPED):
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            total.update(f"{relative.as_posix()}\0{content}\n".encode())
-    return "sha256:" + total.hexdigest()
+    return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()

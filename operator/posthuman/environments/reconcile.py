@@ -27,6 +27,7 @@ MINIMUM_BALANCE_WEI = 10**16  # about what a few publications cost
 
 StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
 LedgerOf = Callable[[ComputeEnvironment], Awaitable[Ledger]]
+ObserveBalance = Callable[[int, str, int], None]  # chain id, signer, wei
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -57,12 +58,18 @@ class EnvironmentReconciler:
     """Writes an environment's conditions and what is in use."""
 
     def __init__(
-        self, cluster: Cluster, store_of: StoreOf, ledger_of: LedgerOf, clock: Clock
+        self,
+        cluster: Cluster,
+        store_of: StoreOf,
+        ledger_of: LedgerOf,
+        clock: Clock,
+        observe_balance: ObserveBalance,
     ) -> None:
         self._cluster = cluster
         self._store_of = store_of
         self._ledger_of = ledger_of
         self._clock = clock
+        self._observe_balance = observe_balance
         self._probes: dict[Key, Probe] = {}
 
     async def reconcile(self, key: Key) -> float | None:
@@ -136,6 +143,7 @@ class EnvironmentReconciler:
             ledger = await self._ledger_of(environment)
             await ledger.check()
             balance_wei = await ledger.balance_wei()
+            self._observe_balance(chain.chain_id, ledger.signer, balance_wei)
         except PosthumanError as error:
             return "", [Part("ChainReachable", "False", error.reason, str(error))]
         reachable = Part("ChainReachable", "True", "Reachable", f"chain {chain.chain_id}")
