@@ -30,27 +30,32 @@ def launch(plan: LaunchPlan) -> tuple[int, Report]:
     rank = int(os.environ.get(RANK_ENV) or 0)
     environment = algorithm_environment(plan, rank, os.environ)
     adopt_orphans()
-    try:
-        child = subprocess.Popen(
-            algorithm_command(plan),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        message = f"can't start {plan.command[0]!r}: {error.strerror}; check the entrypoint"
-        return NOT_FOUND_EXIT_CODE, Report(
-            reason="CommandNotFound", message=message, user_error=True
-        )
-    return _follow(child, plan, Tee(log_file_of(plan, rank)))
-
-
-def _follow(child: subprocess.Popen[bytes], plan: LaunchPlan, tee: Tee) -> tuple[int, Report]:
-    stopper = Stopper(child.pid, plan.grace_seconds)
+    stopper = Stopper(plan.grace_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stopper.stop)
+    try:
+        child = _start(algorithm_command(plan), environment)
+    except OSError as error:
+        message = f"can't start {plan.command[0]!r}: {error.strerror}; check the entrypoint"
+        report = Report(reason="CommandNotFound", message=message, user_error=True)
+        return NOT_FOUND_EXIT_CODE, report
+    return _follow(child, stopper, Tee(log_file_of(plan, rank)))
+
+
+def _start(command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """In a session of its own, so that signals reach all of it and none of ours."""
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _follow(child: subprocess.Popen[bytes], stopper: Stopper, tee: Tee) -> tuple[int, Report]:
+    stopper.follow(child.pid)
     assert child.stdout is not None
     copier = threading.Thread(target=tee.copy, args=(child.stdout,))
     copier.start()
@@ -64,21 +69,35 @@ def _follow(child: subprocess.Popen[bytes], plan: LaunchPlan, tee: Tee) -> tuple
 class Stopper:
     """On SIGTERM: the algorithm gets it too, and SIGKILL when its grace has passed."""
 
-    def __init__(self, group: int, grace_seconds: float) -> None:
-        self._group, self.stopped = group, False
-        self._kill = threading.Timer(grace_seconds, kill_now, (group,))
-        self._kill.daemon = True
+    def __init__(self, grace_seconds: float) -> None:
+        self._grace_seconds, self.stopped = grace_seconds, False
+        self._group: int | None = None
+        self._kill: threading.Timer | None = None
 
     def stop(self, number: int, frame: FrameType | None) -> None:
-        """A signal handler; the grace begins with the first signal."""
-        signal_group(self._group, signal.SIGTERM)
-        if not self.stopped:
-            self.stopped = True
-            self._kill.start()
+        """A signal handler; it may come before there is an algorithm."""
+        self.stopped = True
+        if self._group is not None:
+            self._end(self._group)
+
+    def follow(self, group: int) -> None:
+        """The algorithm runs as this process group."""
+        self._group = group
+        if self.stopped:
+            self._end(group)
 
     def cancel(self) -> None:
         """The algorithm has ended."""
-        self._kill.cancel()
+        if self._kill:
+            self._kill.cancel()
+
+    def _end(self, group: int) -> None:
+        """The grace begins with the first signal."""
+        signal_group(group, signal.SIGTERM)
+        if self._kill is None:
+            self._kill = threading.Timer(self._grace_seconds, kill_now, (group,))
+            self._kill.daemon = True
+            self._kill.start()
 
 
 def log_file_of(plan: LaunchPlan, rank: int) -> Path:

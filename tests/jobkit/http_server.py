@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ class FileServer:
         self.change_after_requests: int | None = None  # then the file is another version
         self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
+        self.asked = asyncio.Event()  # set by the first request
         self.port = 0
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
@@ -31,6 +33,7 @@ class FileServer:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         path = request.path.lstrip("/")
+        self.asked.set()
         self.requests.append(f"{path} {request.headers.get('Range', '')}".strip())
         self.headers.append(dict(request.headers))
         if self.statuses:
