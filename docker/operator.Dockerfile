@@ -1,4 +1,5 @@
-# The operator, its gateway and its command line. No torch, no shell tools, no root.
+# The operator, its gateway and its command line. No torch, no shell tools, no root. Of the algorithms
+# only names, needs and digests are read here.
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE}
 ARG UV_VERSION=0.13.9
@@ -12,6 +13,7 @@ ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp
 COPY crds /opt/posthuman/crds
+COPY algorithms /opt/posthuman/algorithms
 COPY operator /opt/posthuman/operator
 USER 65532:65532
 WORKDIR /opt/posthuman

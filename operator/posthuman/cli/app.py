@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 
 DEFAULT_WORKDIR = Path(".posthuman")
+INSTALLED_ALGORITHMS = Path("/opt/posthuman/algorithms")  # in the operator's image
 
 
 class Output(StrEnum):
@@ -107,3 +108,31 @@ def upload(
             output is Output.JSON,
         )
     )
+
+
+@app.command()
+def operator(
+    namespace: Annotated[str, typer.Option(help="The operator's own, for leases and nonces.")],
+    jobkit_image: Annotated[str, typer.Option(help="What stages, seals and exports.")],
+    algorithms_image: Annotated[str, typer.Option(help="What runs the built-in algorithms.")],
+    algorithms: Annotated[
+        Path, typer.Option(help="The folder of built-in algorithms.")
+    ] = INSTALLED_ALGORITHMS,
+    kubeconfig: Annotated[
+        str, typer.Option(help="Outside a cluster; in a pod its service account is used.")
+    ] = "",
+    port: Annotated[int, typer.Option(help="Of /healthz, /readyz and /metrics.")] = 8080,
+) -> None:
+    """Run the operator of a cluster, as the Helm chart does."""
+    from posthuman.cli.operator import run_operator
+    from posthuman.controller import OperatorSettings
+
+    settings = OperatorSettings(
+        operator_namespace=namespace,
+        jobkit_image=jobkit_image,
+        algorithms_image=algorithms_image,
+        algorithms=algorithms,
+        kubeconfig=kubeconfig,
+        port=port,
+    )
+    _end(lambda: run_operator(settings))
