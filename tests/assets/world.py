@@ -112,6 +112,8 @@ def model_asset(name: str = "gpt2-wiki", **spec: Any) -> ModelAsset:
 class World:
     """All that outlives a crash of the operator."""
 
+    breath_seconds = 0.0  # between passes: a real node mines beside us
+
     def __init__(self, open_ledger: Opener | None = None, **chain: Any) -> None:
         self.chain = FakeChain()
         self.open_ledger: Opener = open_ledger or (lambda: FakeLedger(self.chain))
@@ -166,7 +168,7 @@ class World:
             seconds = 0.25
         self.clock.forward(seconds or 0)
         if seconds:
-            await asyncio.sleep(0.002)  # a real node mines beside us
+            await asyncio.sleep(self.breath_seconds)
         return seconds
 
     async def publish(self, key: Key, wire: Tripwire | None = None) -> None:

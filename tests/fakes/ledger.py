@@ -196,10 +196,11 @@ class FakeLedger:
         self._request(f"prepare_{call['name']}")
         if refusal := self.chain.refusal(self._signer, call):
             raise UserError(f"{call['name']}: {refusal}", "WouldRevert")
-        if self.chain.balances[self._signer] < GAS * FEE_WEI:
+        if self.chain.balances[self._signer] < GAS * FEE_WEI * 2:
             raise TransientError(f"{self._signer} can't pay", "PurseEmpty")
         data = json.dumps(call).encode().hex()
-        return UnsignedTransaction(to=to, data=data, gas=GAS, max_fee_wei=FEE_WEI, tip_wei=1)
+        fee_wei = FEE_WEI + len(self.chain.calls)  # fees are never the same twice
+        return UnsignedTransaction(to=to, data=data, gas=GAS, max_fee_wei=fee_wei, tip_wei=1)
 
     def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
         said = {
@@ -220,7 +221,8 @@ class FakeLedger:
             return
         if self.chain.balances[sender] < said["gas"] * said["fee"]:
             raise TransientError(f"{sender} can't pay", "PurseEmpty")
-        self.chain.pool.setdefault((sender, nonce), raw)
+        if self.chain.pool.setdefault((sender, nonce), raw) != raw:
+            raise TransientError("replacement transaction underpriced", "ChainFault")
         if self.chain.automine:
             self.chain.mine()
 
