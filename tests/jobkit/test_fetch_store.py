@@ -205,3 +205,24 @@ async def test_a_store_that_is_down_may_heal(
     down = Store(url="s3://bucket/x", endpoint="http://127.0.0.1:9")
     fault = await refused(stage_plan(tmp_path, [asset("jobs/u1", "sha256:0")], down))
     assert (fault.reason, fault.user_error, fault.exit_code) == ("StoreUnavailable", False, 1)
+
+
+async def test_each_inputs_files_go_to_its_own_folder(
+    tmp_path: Path, store: Store, objects: ObjectStore
+) -> None:
+    digest = await fill(objects, "jobs/u1", TINY)
+    await obstore.put_async(objects, "uploads/x/corpus.txt", BIG)
+    await obstore.put_async(objects, "uploads/x/more.txt", b"more")
+    more = StageInput(name="more", kind="file", upload="uploads/x/more.txt")
+    inputs = [asset("jobs/u1", digest), upload("uploads/x/corpus.txt"), more]
+    await fetch(stage_plan(tmp_path, inputs, store))
+    names = {
+        folder: {p.name for p in (tmp_path / "inputs" / folder).iterdir()}
+        for folder in ("model", "text", "more")
+    }
+    assert names == {"model": set(TINY), "text": {"corpus.txt"}, "more": {"more.txt"}}
+    assert [entry.name for entry in read_staged(tmp_path / "staged.json").inputs] == [
+        "model",
+        "text",
+        "more",
+    ]
