@@ -10,9 +10,9 @@ import msgspec
 from obstore.store import ObjectStore
 
 from jobkit.errors import ObjectMissing, UserFault, WorldFault
-from jobkit.http_source import PATIENT, HttpSource, Retry, open_session
+from jobkit.http_source import PATIENT, HttpSource, Retry, SourceChanged, open_session
 from jobkit.manifest import ModelFacts
-from jobkit.meter import Meter
+from jobkit.meter import Meter, Tally
 from jobkit.models import inspect_model
 from jobkit.objects import open_store
 from jobkit.paths import safe_input_name
@@ -83,18 +83,30 @@ async def _bring(resolved: list[Resolved], inputs: Path) -> list[list[Received]]
 
 
 async def _bring_file(target: Path, file: Wanted, meter: Meter) -> Received:
+    """One file; parts that don't fit together are dropped for one whole answer."""
     if present := await asyncio.to_thread(_already_there, target, file):
         meter.add(present.size)
         return present
-    can_resume = not isinstance(file.source, HttpSource) or file.source.has_ranges
-    for _ in range(0 if can_resume else WHOLE_FILE_ATTEMPTS - 1):
-        before = meter.done
+    if not isinstance(file.source, HttpSource):
+        return await receive(file.chunks(), target, file.sha256, meter.add)
+    return await _bring_from_web(target, file, file.source, meter)
+
+
+async def _bring_from_web(target: Path, file: Wanted, source: HttpSource, meter: Meter) -> Received:
+    """By ranges; as a whole from servers without them, or whose parts are of several versions."""
+    attempts = 0
+    while True:
+        tally = Tally(meter)
         try:
-            return await receive(file.chunks(), target, file.sha256, meter.add)
+            return await receive(file.chunks(), target, file.sha256, tally.add)
         except WorldFault as error:
+            attempts += 1
+            by_ranges = source.has_ranges and not isinstance(error, SourceChanged)
+            if by_ranges or attempts == WHOLE_FILE_ATTEMPTS:
+                raise
             print(f"fetch: {target.name} starts over: {error}", flush=True)
-            meter.add(before - meter.done)
-    return await receive(file.chunks(), target, file.sha256, meter.add)
+            tally.take_back()
+            source.has_ranges = False
 
 
 def _already_there(target: Path, file: Wanted) -> Received | None:

@@ -121,14 +121,18 @@ def algorithm_environment(
     if plan.nodes * plan.processes_per_node == 1:
         return environment
     alone = plan.nodes == 1
-    return environment | {
-        "PET_NNODES": str(plan.nodes),
-        "PET_NPROC_PER_NODE": str(plan.processes_per_node),
-        "PET_NODE_RANK": str(rank),
-        "PET_MASTER_ADDR": "127.0.0.1" if alone else _master(plan, rank, own),
-        "PET_MASTER_PORT": str((port or free_port)() if alone else plan.master_port),
-        "PET_MAX_RESTARTS": "0",
-    }
+    return (
+        {"OMP_NUM_THREADS": "1"}
+        | environment
+        | {
+            "PET_NNODES": str(plan.nodes),
+            "PET_NPROC_PER_NODE": str(plan.processes_per_node),
+            "PET_NODE_RANK": str(rank),
+            "PET_MASTER_ADDR": "127.0.0.1" if alone else _master(plan, rank, own),
+            "PET_MASTER_PORT": str((port or free_port)() if alone else plan.master_port),
+            "PET_MAX_RESTARTS": "0",
+        }
+    )
 
 
 def _master(plan: LaunchPlan, rank: int, own: Mapping[str, str]) -> str:

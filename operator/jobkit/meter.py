@@ -45,3 +45,17 @@ class Meter:
         left = f", about {(self._total - self.done) / rate:.0f} s left" if rate else ""
         size = f"{self._total / MEBIBYTE:.1f} MiB ({percent:.0f} %)"
         return f"{done} of {size}, {rate / MEBIBYTE:.1f} MiB/s{left}"
+
+
+class Tally:
+    """What one try of one file adds to a meter, so that it can be taken back."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter, self._added = meter, 0
+
+    def add(self, count: int) -> None:
+        self._added += count
+        self._meter.add(count)
+
+    def take_back(self) -> None:
+        self._meter.add(-self._added)

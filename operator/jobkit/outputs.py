@@ -19,6 +19,7 @@ from jobkit.plan import ExportPlan
 
 LOGS_PREFIX = "logs/"
 LARGEST_NAMED = 5
+MAX_FILES = 20_000  # keeps the manifest, and the memory of who reads it, small
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +55,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_folder(root: Path, prefix: str = "") -> Listing:
     """Look at a folder, without following a link; an absent one is empty."""
-    files, skipped = [], []
-    for entry in _entries(root):
+    files: list[Found] = []
+    skipped: list[str] = []
+    for entry in _entries(root, skipped):
         relative = os.path.relpath(entry.path, root)
         if why := _why_not(entry, prefix + relative):
             skipped.append(f"{prefix + relative!a} is left out: {why}")
@@ -65,15 +67,18 @@ def list_folder(root: Path, prefix: str = "") -> Listing:
     return Listing(files=tuple(sorted(files, key=lambda f: f.path)), skipped=tuple(skipped))
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Everything below that is no folder."""
+def _entries(folder: Path, skipped: list[str]) -> Iterator[os.DirEntry[str]]:
+    """Everything below that is no folder; folders that can't be read are added to `skipped`."""
     try:
         entries = list(os.scandir(folder))
     except FileNotFoundError:
         return
+    except PermissionError:
+        skipped.append(f"{str(folder)!a} is left out: its mode forbids to read it")
+        return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from _entries(Path(entry.path))
+            yield from _entries(Path(entry.path), skipped)
         else:
             yield entry
 
@@ -83,6 +88,8 @@ def _why_not(entry: os.DirEntry[str], path: str) -> str:
         return "it is a link"
     if not entry.is_file(follow_symlinks=False):
         return "it is no regular file"
+    if not os.access(entry.path, os.R_OK, effective_ids=True):
+        return "its mode forbids to read it"
     if path == MANIFEST_NAME:
         return "the name is reserved"
     try:
@@ -99,6 +106,14 @@ def judge(plan: ExportPlan, outputs: Sequence[Found], logs: Sequence[Found]) -> 
     limit = plan.max_result_bytes
     results = [file for file in (*outputs, *logs) if file.file_class == "result"]
     total = sum(file.size for file in results)
+    if len(outputs) > MAX_FILES:
+        return Verdict(
+            outcome=_failed(plan),
+            files=_last_bytes(logs, limit or total),
+            reason="TooManyFiles",
+            message=f"the algorithm wrote {len(outputs)} files, the limit is {MAX_FILES}; "
+            "nothing but logs was kept. Pack them into fewer",
+        )
     if limit and total > limit:
         return Verdict(
             outcome=_failed(plan),

@@ -22,7 +22,8 @@ class FileServer:
         self.drops = 0
         self.ranges = True
         self.etag = '"one"'
-        self.change_after_requests: int | None = None  # then the file is another version
+        self.change_after_requests: int | None = None  # then every file is another version:
+        self.changed_to = b""
         self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.asked = asyncio.Event()  # set by the first request
@@ -42,7 +43,7 @@ class FileServer:
             return web.Response(status=302, headers={"Location": self.redirects[path]})
         if path not in self.files:
             return web.Response(status=404)
-        return await self._send(request, self.files[path])
+        return await self._send(request, self.changed_to if self._changed else self.files[path])
 
     async def _send(self, request: web.Request, content: bytes) -> web.StreamResponse:
         match = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("Range", ""))
@@ -57,9 +58,13 @@ class FileServer:
         answer.headers["ETag"] = self._etag()
         return await self._body(request, answer, content[first : last + 1])
 
-    def _etag(self) -> str:
+    @property
+    def _changed(self) -> bool:
         limit = self.change_after_requests
-        return '"another"' if limit is not None and len(self.requests) > limit else self.etag
+        return limit is not None and len(self.requests) > limit
+
+    def _etag(self) -> str:
+        return '"another"' if self._changed else self.etag
 
     async def _body(
         self, request: web.Request, answer: web.StreamResponse, body: bytes

@@ -119,9 +119,9 @@ async def test_a_server_that_stays_busy_may_heal_later(tmp_path: Path) -> None:
 
 async def test_a_file_that_changes_meanwhile_is_not_mixed(tmp_path: Path) -> None:
     async with serving({"f": BIG}) as server:
-        server.change_after_requests = 2
-        fault = await refused(stage_plan(tmp_path, [text(server.url("f"))]))
-    assert fault.reason == "SourceChanged"
+        server.change_after_requests, server.changed_to = 2, BIG[::-1]
+        await fetch(stage_plan(tmp_path, [text(server.url("f"))]), QUICK)
+    assert (tmp_path / "inputs/text/f").read_bytes() == BIG[::-1]
 
 
 async def test_an_empty_file_is_a_file(tmp_path: Path) -> None:

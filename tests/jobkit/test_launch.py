@@ -189,6 +189,7 @@ class TestPlace:
         environment = algorithm_environment(plan, 0, {"HOME": "/tmp"}, port=lambda: 4242)
         assert environment == {
             "HOME": "/tmp",
+            "OMP_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",
             "PET_NNODES": "1",
             "PET_NPROC_PER_NODE": "8",

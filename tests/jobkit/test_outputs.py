@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from jobkit.outputs import Found, judge, list_folder
 from tests.jobkit.plans import export_plan, write
@@ -108,3 +112,40 @@ def test_a_failed_or_stopped_job_needs_no_output() -> None:
 def test_a_real_log_is_not_replaced_by_an_output_of_its_name() -> None:
     fake = found("logs/algorithm.log", 3)
     assert judge(export_plan(Path()), [fake, found("x", 1)], [LOG]).files[-1] is LOG
+
+
+def test_what_cannot_be_read_is_left_out_and_said(tmp_path: Path) -> None:
+    write(tmp_path / "fine", "x")
+    write(tmp_path / "closed", "x").chmod(0)
+    write(tmp_path / "folder/inside", "x").parent.chmod(0)
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.owner() == tmp_path.owner() and parent.is_relative_to("/tmp/"):
+            parent.chmod(0o755)
+    with as_nobody():
+        listing = list_folder(tmp_path)
+    (tmp_path / "folder").chmod(0o755)
+    assert [f.path for f in listing.files] == ["fine"]
+    assert len(listing.skipped) == 2
+    assert all("forbids" in line for line in listing.skipped)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root may read everything; for a moment be someone else."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_too_many_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobkit.outputs.MAX_FILES", 2)
+    outputs = [found(name, 1) for name in "abc"]
+    verdict = judge(export_plan(Path()), outputs, [LOG])
+    assert (verdict.outcome, verdict.reason) == ("Failed", "TooManyFiles")
+    assert verdict.files == (LOG,)
+    assert judge(export_plan(Path()), outputs[:2], [LOG]).reason == ""
