@@ -86,8 +86,13 @@ def a_gpu_run(nodes: int = 2, seal: SealKind = SealKind.BOTH) -> Step:
 
 
 def a_custom_run(**fields: Any) -> Step:
-    command = {"command": ("/bin/train",), "args": ("--fast",), "plan": None}
-    return a_run(image="registry.example/own@sha256:ab", **{**command, **fields})
+    own: dict[str, Any] = {
+        "image": "registry.example/own@sha256:ab",
+        "command": ("/bin/train",),
+        "args": ("--fast",),
+        "plan": None,
+    }
+    return a_run(**{**own, **fields})
 
 
 def a_stage(environment: ComputeEnvironment | None = None, **parameters: Any) -> Step:
