@@ -54,6 +54,11 @@ def test_an_unknown_instruction_is_refused_by_name(tmp_path: Path) -> None:
         read(tmp_path, "HEALTHCHECK NONE")
 
 
+def test_a_run_that_would_miss_its_environment_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="RUN comes after ENV"):
+        read(tmp_path, "ENV A=1\nRUN env")
+
+
 @pytest.mark.parametrize("name", PROJECT_IMAGES)
 def test_our_images_run_as_nobody_in_particular(name: str) -> None:
     recipe = dockerfile.read(REPOSITORY / "docker" / f"{name}.Dockerfile")

@@ -44,7 +44,6 @@ class Recipe:
 
     steps: tuple[Run | Copy, ...]
     arguments: dict[str, str]
-    environment: dict[str, str]
     config: dict[str, object]
 
 
@@ -90,6 +89,11 @@ class _Reader:
                 self._arguments.update(_pairs(rest))
             case "ENV":
                 self._environment.update(_pairs(rest))
+            case "RUN" if self._environment:
+                raise ClusterError(
+                    f"{self._path}:{number}: RUN comes after ENV, and tests/cluster/images doesn't"
+                    " give steps the image's environment; put every RUN first"
+                )
             case "RUN":
                 self._steps.append(_run(rest))
             case "COPY":
@@ -110,7 +114,7 @@ class _Reader:
     def recipe(self) -> Recipe:
         environment = [f"{name}={value}" for name, value in self._environment.items()]
         config = {**self._config, "Env": environment}
-        return Recipe(tuple(self._steps), self._arguments, self._environment, config)
+        return Recipe(tuple(self._steps), self._arguments, config)
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import dockerfile, steps
 from tests.cluster.images.base import base
-from tests.cluster.images.housekeeping import prune
+from tests.cluster.images.housekeeping import drop_costly, prune
 from tests.cluster.images.names import ALL_IMAGES, PROGRAM_IMAGES, program_for, record, repository
 from tests.cluster.images.snapshots import clear_benches
 from tests.cluster.images.stack import Stack, extend
@@ -66,6 +66,7 @@ def _publish(name: str, stack: Stack, config: Mapping[str, object]) -> None:
     tag = f"{repository(name)}:dev"
     with importing() as stream:
         stream.add_image(tag, dict(config), stack.layers)
+    drop_costly(repository(name), stack.layers)
     digest = find_digest(images(), tag)
     ctr("images", "tag", "--force", tag, f"{repository(name)}@{digest}")
     record(name, digest)

@@ -123,8 +123,6 @@ def _environment(extra: Mapping[str, str]) -> str:
         "PATH": path,
         "HOME": "/root",
         "DEBIAN_FRONTEND": "noninteractive",
-        "SSL_CERT_FILE": str(CERTIFICATES),
-        "PIP_CERT": str(CERTIFICATES),
         **passed,
         **extra,
     }
