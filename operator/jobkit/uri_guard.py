@@ -19,6 +19,7 @@ from jobkit.errors import UserFault, WorldFault
 from jobkit.plan import UriPolicy
 
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
+HostAndPort = tuple[str, int | None]
 HTTP_SCHEMES = ("http", "https")
 
 
@@ -32,7 +33,10 @@ class UriRefused(UserFault):
 async def system_lookup(host: str, port: int) -> Sequence[str]:
     """The machine's resolver. Raises OSError."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # an empty label, or one that is too long
+        raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no name") from error
     return [str(entry[4][0]) for entry in found]
 
 
@@ -42,7 +46,7 @@ class UriGuard:
     def __init__(self, policy: UriPolicy, lookup: Lookup = system_lookup) -> None:
         self._policy, self._lookup = policy, lookup
         self._allowed = parse_networks(policy.allowed_private_cidrs)
-        self._denied = [_host_and_port(entry) for entry in policy.denied_hosts]
+        self._denied = _topmost([_host_and_port(entry) for entry in policy.denied_hosts])
 
     async def admit(self, url: URL) -> URL:
         """The URL itself, when its scheme and host may be asked. Raises UriRefused, WorldFault."""
@@ -60,7 +64,8 @@ class UriGuard:
         try:
             found = await self._lookup(host, port)
         except OSError as error:
-            raise WorldFault("HostNotFound", f"can't resolve {host}: {error}") from error
+            fault = UserFault if error.errno == socket.EAI_NONAME else WorldFault
+            raise fault("HostNotFound", f"can't resolve {host}: {error}") from error
         await self.check(host, port, [parse_address(text) for text in found])
         return list(found)
 
@@ -87,12 +92,14 @@ class UriGuard:
         return False
 
     async def _addresses_of_store(self, host: str) -> set[Address]:
-        """Unknown is not "elsewhere": without them nothing is fetched. Raises WorldFault."""
+        """None if there is no such name. A lookup that fails is no answer: raises WorldFault."""
         if _looks_numeric(host):
             return {parse_address(host)}
         try:
             return {parse_address(text) for text in await self._lookup(host, 0)}
         except OSError as error:
+            if error.errno == socket.EAI_NONAME:
+                return set()
             message = f"can't resolve the store's host {host}, which no URI may lead to: {error}"
             raise WorldFault("StoreUnavailable", message) from error
 
@@ -140,13 +147,25 @@ def _strict_address(host: str, where: str) -> Address:
         raise UriRefused(where, f"{host!r} is no address in plain form") from error
 
 
-def _host_and_port(entry: str) -> tuple[str, int | None]:
+def _host_and_port(entry: str) -> HostAndPort:
     """`host`, `host:port` or `[v6]:port` of a denied host."""
     try:
         return str(ipaddress.ip_address(entry.strip("[]"))), None
     except ValueError:
         url = URL(f"//{entry}")
         return (url.host or entry), url.explicit_port
+
+
+def _topmost(hosts: list[HostAndPort]) -> list[HostAndPort]:
+    """Without those that are below another: `bucket.store` is refused with `store`."""
+    return [
+        (host, port)
+        for host, port in hosts
+        if not any(
+            host != other and other_port == port and _same_or_below(host, other)
+            for other, other_port in hosts
+        )
+    ]
 
 
 def _same_or_below(host: str, denied: str) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
 import pytest
 from yarl import URL
 
-from jobkit.errors import WorldFault
+from jobkit.errors import Fault, UserFault, WorldFault
 from jobkit.plan import UriPolicy
-from jobkit.uri_guard import CheckedResolver, UriGuard, UriRefused
+from jobkit.uri_guard import CheckedResolver, UriGuard, UriRefused, system_lookup
 
 NAMES = {
     "public.example": ["93.184.216.34"],
@@ -23,8 +24,10 @@ NAMES = {
 
 
 async def lookup(host: str, port: int) -> Sequence[str]:
+    if host == "gone.example":
+        raise socket.gaierror(socket.EAI_AGAIN, "temporary failure")
     if host not in NAMES:
-        raise OSError("unknown name")
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
     return NAMES[host]
 
 
@@ -68,9 +71,20 @@ async def test_gives_the_connector_the_checked_addresses() -> None:
     assert [(entry["host"], entry["port"]) for entry in found] == [("93.184.216.34", 443)]
 
 
-async def test_an_unknown_name_may_be_known_later() -> None:
-    with pytest.raises(WorldFault, match=r"nowhere\.example"):
-        await CheckedResolver(guard()).resolve("nowhere.example", 443)
+@pytest.mark.parametrize(
+    ("host", "fault"), [("no.example", UserFault), ("gone.example", WorldFault)]
+)
+async def test_a_name_that_does_not_exist_is_a_mistake_a_dns_that_is_down_is_none(
+    host: str, fault: type[Fault]
+) -> None:
+    with pytest.raises(fault, match=host):
+        await CheckedResolver(guard()).resolve(host, 443)
+
+
+@pytest.mark.parametrize("host", ["a..example", "a" * 70 + ".example"])
+async def test_what_can_be_no_name_is_told_as_an_absent_one(host: str) -> None:
+    with pytest.raises(socket.gaierror, match="is no name"):
+        await system_lookup(host, 443)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +117,13 @@ async def test_the_store_is_refused_inside_an_allowed_network() -> None:
 async def test_while_the_stores_address_is_unknown_nothing_is_fetched() -> None:
     with pytest.raises(WorldFault, match=r"gone\.example"):
         await guard(denied_hosts=("gone.example",)).resolve("public.example", 443)
+
+
+async def test_a_bucket_name_below_the_store_need_not_exist() -> None:
+    hosts = ("store.example:443", "bucket.store.example:443", "other.invalid")
+    assert await guard(denied_hosts=hosts).resolve("public.example", 443)
+    by_address = ("10.0.0.9:7070", "bucket.10.0.0.9:7070")
+    assert await guard(denied_hosts=by_address).resolve("public.example", 443)
 
 
 async def test_the_refusal_hides_what_a_signed_url_carries() -> None:
