@@ -175,6 +175,18 @@ def test_secrets_are_read_in_work_namespaces_alone(plain: Rendered) -> None:
     assert reading == [("Role", "work", ["get"])]
 
 
+def test_people_get_our_kinds_through_kubernetes_own_roles(plain: Rendered) -> None:
+    view = plain.one("ClusterRole", f"{NAME}-view")
+    edit = plain.one("ClusterRole", f"{NAME}-edit")
+    assert view["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] == "true"
+    assert edit["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"] == "true"
+    named = {name for role in (view, edit) for rule in role["rules"] for name in rule["resources"]}
+    assert named == {"computejobs", "modelassets"}
+    assert render({"rbac": {"aggregate": False, "environmentReaders": []}}).of("ClusterRole") == [
+        plain.one("ClusterRole", NAME)
+    ]
+
+
 def test_no_role_has_a_wildcard(plain: Rendered) -> None:
     for role in plain.of("ClusterRole") + plain.of("Role"):
         for rule in role["rules"]:
