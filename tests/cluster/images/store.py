@@ -85,7 +85,6 @@ class ImageStream:
 
     def __init__(self, sink: IO[bytes]) -> None:
         self._tar = tarfile.open(fileobj=sink, mode="w|", bufsize=1 << 20)  # noqa: SIM115
-        self._sink = sink
         self._count = 0
 
     def add_layer(self, layer: LayerTar) -> Blob:
