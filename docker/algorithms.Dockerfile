@@ -15,10 +15,12 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     --mount=type=bind,source=docker/install-python.sh,target=/tmp/install-python.sh \
     --mount=type=bind,source=locks/deepspeed.txt,target=/tmp/lock.txt \
     DS_BUILD_OPS=0 PATH="/opt/venv/bin:$PATH" sh /tmp/install-python.sh /tmp/lock.txt --no-build-isolation
+# USER: kopf and torch ask who runs them, and a uid without a name has no other answer.
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/posthuman/operator:/opt/posthuman \
     PYTHONUNBUFFERED=1 \
-    HOME=/tmp
+    HOME=/tmp \
+    USER=posthuman
 COPY operator/jobkit /opt/posthuman/operator/jobkit
 COPY algorithms /opt/posthuman/algorithms
 USER 65532:65532

@@ -8,10 +8,12 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     --mount=type=bind,source=docker/install-python.sh,target=/tmp/install-python.sh \
     --mount=type=bind,source=locks/operator.txt,target=/tmp/lock.txt \
     sh /tmp/install-python.sh /tmp/lock.txt
+# USER: kopf and torch ask who runs them, and a uid without a name has no other answer.
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/posthuman/operator \
     PYTHONUNBUFFERED=1 \
-    HOME=/tmp
+    HOME=/tmp \
+    USER=posthuman
 COPY crds /opt/posthuman/crds
 COPY algorithms /opt/posthuman/algorithms
 COPY operator /opt/posthuman/operator
