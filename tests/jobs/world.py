@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from jobkit.manifest import Manifest, ManifestFile, digest_of, encode_manifest
+from jobkit.manifest import Manifest, ManifestFile, ModelFacts, digest_of, encode_manifest
 from jobkit.report import Report
 from posthuman.api.conditions import find_condition
 from posthuman.api.environment import ComputeEnvironment
@@ -105,7 +105,8 @@ class World:
         """The export pod uploads, the manifest last, and ends."""
         path = "model/config.json" if model else "report.json"
         file = ManifestFile(path=path, sha256="0" * 64, size=2, file_class="custody")
-        raw = encode_manifest(Manifest(files=(file,), outcome=outcome))
+        facts = ModelFacts(model_type="gpt2", parameter_count=1, dtype="F32") if model else None
+        raw = encode_manifest(Manifest(files=(file,), outcome=outcome, model=facts))
         await self.store.put(f"jobs/{self.get(key).metadata.uid}/manifest.json", raw)
         report = Report(reason=reason, message="", details={"manifestDigest": digest_of(raw)})
         self.cluster.end(self.step(Role.EXPORT), report=report)

@@ -6,7 +6,7 @@ from typing import cast
 
 import msgspec
 
-from jobkit.manifest import CUSTODY_PREFIX, Manifest
+from jobkit.manifest import Manifest
 from posthuman.api.conditions import seconds_between, timestamp
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import Phase, Results
@@ -94,16 +94,13 @@ def _correct_outcome(seen: Observed, manifest: Manifest, draft: Draft, step: Ste
         return
     if manifest.outcome != "Succeeded" and step.report:
         draft.settle("Failed", step.report.reason, step.report.message)
-    elif seen.job.spec.publish and not _has_model(manifest):
+    elif seen.job.spec.publish and manifest.model is None:
         draft.settle(
             "Failed",
             "NothingToPublish",
-            "spec.publish asks for an asset, and the algorithm wrote no model/ below its outputs",
+            "spec.publish asks for an asset, and the algorithm left no model that can be loaded "
+            "(config.json and safetensors) in model/ below its outputs",
         )
-
-
-def _has_model(manifest: Manifest) -> bool:
-    return any(found.path.startswith(CUSTODY_PREFIX) for found in manifest.files)
 
 
 def _reported_outcome(step: StepState) -> bool:
