@@ -104,7 +104,7 @@ def test_gives_up_and_says_how_many_are_known() -> None:
 
 # --- a real network namespace: `inside` has wires to a `peer` and to a `stranger` ---
 
-INSIDE, PEER, STRANGER = "ph-inside", "ph-peer", "ph-stranger"
+INSIDE, PEER, STRANGER = (f"ph-{os.getpid()}-{name}" for name in ("inside", "peer", "stranger"))
 INSIDE_TO_PEER, PEER_ADDRESS = "10.99.1.1", "10.99.1.2"
 INSIDE_TO_STRANGER, STRANGER_ADDRESS = "10.99.2.1", "10.99.2.2"
 LISTEN = """
@@ -139,7 +139,7 @@ def network(name: str) -> Iterator[None]:
 
 
 def wire(other: str, inside_address: str, other_address: str) -> None:
-    name = f"to-{other.removeprefix('ph-')}"
+    name = f"to-{other.rpartition('-')[2]}"
     peer = ["peer", "name", "eth0", "netns", other]
     ip("link", "add", name, "netns", INSIDE, "type", "veth", *peer)
     for namespace, link, address in (
