@@ -46,7 +46,7 @@ async def ended(body: kopf.Body, namespace: str | None, labels: Any, **_: Any) -
         return
     async with client.ApiClient() as api:
         await client.CustomObjectsApi(api).patch_namespaced_custom_object_status(
-            GROUP, VERSION, namespace, PLURAL, name, {"status": {"phase": "Succeeded"}}
+            GROUP, VERSION, namespace or "", PLURAL, name, {"status": {"phase": "Succeeded"}}
         )
 
 
