@@ -44,7 +44,7 @@ test: check ## every test, the real cluster included (25 min the first time, 15 
 
 .PHONY: cluster
 cluster: venv ## bring a real Kubernetes cluster up on this machine, with the images loaded
-	@$(PYTHON) -m tests.cluster up && $(PYTHON) -m tests.cluster load-images
+	@$(PYTHON) -m tests.cluster up $(UP_OPTIONS) && $(PYTHON) -m tests.cluster load-images
 
 .PHONY: cluster-down
 cluster-down: ## take it away

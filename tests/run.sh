@@ -14,7 +14,8 @@ trap finish EXIT
 
 if python3 -m tests.cluster status --can-run; then
   python3 -m tests.cluster status >/dev/null 2>&1 || brought_up=yes
-  make --no-print-directory cluster
+  # A CI machine may still run another checkout's cluster; a person's is left alone.
+  make --no-print-directory cluster UP_OPTIONS="${CI:+--replace}"
 else
   echo "NO CLUSTER ON THIS MACHINE (the reason is above): tests marked 'cluster' are skipped"
 fi
