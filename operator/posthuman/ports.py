@@ -244,4 +244,7 @@ class ChainReader(Protocol):
         """The NFT with this DID, by its creation event; whoever made it, so mind `creator`. Its
         `publication` is empty where the tokenURI isn't one of ours."""
 
+    async def first_ddo(self, creation: CreatedNFT) -> bytes:
+        """The DDO that was set first, empty if none was. Its owner may have written it."""
+
     async def nft_owner(self, nft: str) -> str: ...

@@ -10,10 +10,13 @@ from typing import Protocol
 import msgspec
 import pytest
 
+from posthuman.assets.did import did_of
 from posthuman.errors import TransientError, UserError
 from posthuman.ledger.account import account_of
 from posthuman.ledger.ocean import OceanLedger, open_ledger
+from posthuman.ledger.reader import OceanReader, open_reader
 from posthuman.ports import (
+    ChainReader,
     CreatedNFT,
     Ledger,
     MarketFee,
@@ -22,7 +25,7 @@ from posthuman.ports import (
     UnsignedTransaction,
 )
 from tests.builders import ALICE, BOB
-from tests.fakes.ledger import FakeChain, FakeLedger
+from tests.fakes.ledger import FakeChain, FakeLedger, FakeReader
 from tests.services.chain import Chain
 
 DIGEST = "sha256:" + "d" * 64
@@ -36,6 +39,9 @@ class Ground(Protocol):
 
     async def ledger(self, purse_wei: int = ..., chain_id: int = ...) -> Ledger:
         """With a signer of its own."""
+
+    def reader(self) -> ChainReader:
+        """Of the same chain."""
 
     async def hold(self) -> None:
         """From now on blocks come from `mine` alone."""
@@ -51,6 +57,9 @@ class FakeGround:
     async def ledger(self, purse_wei: int = 10**20, chain_id: int = 8996) -> Ledger:
         return FakeLedger(self._chain, str(uuid.uuid4()), purse_wei, chain_id)
 
+    def reader(self) -> ChainReader:
+        return FakeReader(self._chain)
+
     async def hold(self) -> None:
         self._chain.automine = False
 
@@ -61,13 +70,19 @@ class FakeGround:
 class RealGround:
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._opened: list[OceanLedger] = []
+        self._opened: list[OceanLedger | OceanReader] = []
 
     async def ledger(self, purse_wei: int = 10**20, chain_id: int = 8996) -> Ledger:
         account = await self._chain.new_account(purse_wei)
         spec = msgspec.structs.replace(self._chain.spec(), chain_id=chain_id)
-        self._opened.append(open_ledger(self._chain.url, bytes(account.key), spec))
-        return self._opened[-1]
+        ledger = open_ledger(self._chain.url, bytes(account.key), spec)
+        self._opened.append(ledger)
+        return ledger
+
+    def reader(self) -> ChainReader:
+        reader = open_reader(self._chain.url, self._chain.spec())
+        self._opened.append(reader)
+        return reader
 
     async def hold(self) -> None:
         await self._chain.rpc("evm_setAutomine", False)
@@ -248,6 +263,26 @@ async def test_a_purse_emptied_since_is_told_by_sending(ground: Ground) -> None:
     with pytest.raises(TransientError) as refused:
         await poor.send(poor.sign(unsigned, 0).raw)
     assert refused.value.reason == "PurseEmpty"
+
+
+async def test_anyone_reads_a_creation_by_its_did(ground: Ground) -> None:
+    ledger, reader, said = await ground.ledger(), ground.reader(), publication()
+    created = await create(ledger, said)
+    found = await reader.creation(did_of(created.nft, ledger.chain_id))
+    assert found == await ledger.find(said.publication_id)
+    assert await reader.nft_owner(created.nft) == ledger.signer
+    assert await reader.creation("did:op:" + "0" * 64) is None
+
+
+async def test_the_first_ddo_stays_what_it_was(ground: Ground) -> None:
+    ledger, reader, said = await ground.ledger(), ground.reader(), publication()
+    created = await create(ledger, said)
+    found = await ledger.find(said.publication_id)
+    assert found
+    assert await reader.first_ddo(found) == b""
+    for ddo in (b'{"first":1}', b'{"second":2}'):
+        await carry_out(ledger, await ledger.prepare_metadata(created.nft, ddo))
+    assert await reader.first_ddo(found) == b'{"first":1}'
 
 
 def test_keys_are_read_as_secrets_hold_them() -> None:

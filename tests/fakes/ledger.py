@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from eth_utils.address import to_checksum_address
 
+from posthuman.assets.did import did_of
 from posthuman.errors import TransientError, UserError
 from posthuman.ports import (
     CreatedNFT,
@@ -35,7 +36,7 @@ class Nft(msgspec.Struct, kw_only=True):
 
     creation: CreatedNFT
     owner: str
-    ddo: bytes = b""
+    ddos: list[bytes] = []
     minted: list[tuple[str, int, int]] = []  # to, wei, block
 
 
@@ -99,7 +100,7 @@ class FakeChain:
             case "create":
                 return self._create(sender, call, transaction, nonce)
             case "metadata":
-                self.nfts[call["nft"]].ddo = bytes.fromhex(call["ddo"])
+                self.nfts[call["nft"]].ddos.append(bytes.fromhex(call["ddo"]))
             case "mint":
                 minted = self.by_datatoken(call["datatoken"]).minted
                 minted.append((call["to"], call["wei"], self.block))
@@ -241,7 +242,7 @@ class FakeLedger:
 
     async def has_metadata(self, nft: str) -> bool:
         self._request("has_metadata")
-        return bool(self.chain.nfts[nft].ddo)
+        return bool(self.chain.nfts[nft].ddos)
 
     async def nft_owner(self, nft: str) -> str:
         self._request("nft_owner")
@@ -252,6 +253,28 @@ class FakeLedger:
         self.chain.calls.append(name)
         if not self.chain.reachable:
             raise TransientError(f"{name}: the node can't be reached", "ChainUnreachable")
+
+
+class FakeReader:
+    """See ports.ChainReader."""
+
+    def __init__(self, chain: FakeChain) -> None:
+        self.chain = chain
+
+    @property
+    def chain_id(self) -> int:
+        return CHAIN_ID
+
+    async def creation(self, did: str) -> CreatedNFT | None:
+        created = (nft.creation for nft in self.chain.nfts.values())
+        return next((found for found in created if did_of(found.nft, CHAIN_ID) == did), None)
+
+    async def first_ddo(self, creation: CreatedNFT) -> bytes:
+        ddos = self.chain.nfts[creation.nft].ddos
+        return ddos[0] if ddos else b""
+
+    async def nft_owner(self, nft: str) -> str:
+        return self.chain.nfts[nft].owner
 
 
 def address(name: str) -> str:

@@ -6,10 +6,19 @@ hold. The demo and the tests play owners with anvil's well-known development key
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from web3 import AsyncWeb3
+from web3.contract import AsyncContract
 
 from posthuman.errors import UserError
+from posthuman.ledger.contracts import abi_of
+from posthuman.ledger.rpc import Web3, open_web3, translated
+from posthuman.ledger.transact import transact
 
 # Of the mnemonic "test test test test test test test test test test test junk": known to everyone,
 # funded on every anvil chain, and worth nothing anywhere else.
@@ -28,6 +37,16 @@ DEV_KEYS = tuple(
         "2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6",
     )
 )
+_TOKEN_ABI = abi_of(
+    "ERC20Template", "name", "totalSupply", "balanceOf", "isMinter", "addMinter", "mint"
+)
+
+
+class Datatoken(msgspec.Struct, frozen=True, kw_only=True):
+    """What the chain says of a datatoken."""
+
+    name: str
+    supply_wei: int
 
 
 def account_of(private_key: bytes) -> LocalAccount:
@@ -45,3 +64,44 @@ def account_of(private_key: bytes) -> LocalAccount:
 
 def _hex_digits(private_key: bytes) -> str:
     return private_key.decode("ascii").strip().removeprefix("0x")
+
+
+async def mint(rpc_url: str, private_key: bytes, datatoken: str, to: str, wei: int) -> str:
+    """An owner mints more of their asset's datatoken, as its minter from now on; the transaction's
+    hash. Raises UserError for anyone but the NFT's owner."""
+    account = account_of(private_key)
+    async with _token(rpc_url, datatoken) as (token, web3):
+        with translated(f"reading the minters of {datatoken}"):
+            minter = await token.functions.isMinter(account.address).call()
+        if not minter:
+            join = token.functions.addMinter(account.address)
+            await transact(web3, account, join, f"{account.address} becomes a minter")
+        call = token.functions.mint(AsyncWeb3.to_checksum_address(to), wei)
+        receipt = await transact(web3, account, call, f"minting {wei} wei of {datatoken}")
+    return AsyncWeb3.to_hex(receipt["transactionHash"])
+
+
+async def balance_wei(rpc_url: str, datatoken: str, address: str) -> int:
+    """How much of a datatoken an address holds."""
+    async with _token(rpc_url, datatoken) as (token, _):
+        with translated(f"reading the balance of {address}"):
+            holder = AsyncWeb3.to_checksum_address(address)
+            return int(await token.functions.balanceOf(holder).call())
+
+
+async def read_datatoken(rpc_url: str, datatoken: str) -> Datatoken:
+    """Its name, and how much of it there is."""
+    async with _token(rpc_url, datatoken) as (token, _):
+        with translated(f"reading datatoken {datatoken}"):
+            name = await token.functions.name().call()
+            supply_wei = await token.functions.totalSupply().call()
+    return Datatoken(name=name, supply_wei=supply_wei)
+
+
+@asynccontextmanager
+async def _token(rpc_url: str, datatoken: str) -> AsyncIterator[tuple[AsyncContract, Web3]]:
+    web3 = open_web3(rpc_url)
+    try:
+        yield web3.eth.contract(AsyncWeb3.to_checksum_address(datatoken), abi=_TOKEN_ABI), web3
+    finally:
+        await web3.provider.disconnect()

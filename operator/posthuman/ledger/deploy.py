@@ -10,25 +10,22 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress
-from web3 import AsyncWeb3
-from web3.contract.async_contract import AsyncContract, AsyncContractConstructor
-from web3.contract.async_contract import AsyncContractFunction as Function
-from web3.exceptions import TimeExhausted
+from web3.contract import AsyncContract
+from web3.contract.async_contract import AsyncContractFunction
 
 from posthuman.api.environment import ChainContracts
-from posthuman.errors import PosthumanError, TransientError, UserError
+from posthuman.errors import PosthumanError
 from posthuman.ledger.account import DEV_KEYS, account_of
 from posthuman.ledger.contracts import artifact
-from posthuman.ledger.rpc import Web3, open_web3, translated
+from posthuman.ledger.rpc import Web3, open_web3
+from posthuman.ledger.transact import Call, transact
 
 DEAD_ADDRESS = "0x000000000000000000000000000000000000dEaD"  # the pools that Ocean gave up
-_RECEIPT_SECONDS = 180.0
-_POLL_SECONDS = 0.05
 
 
 async def deploy(rpc_url: str, private_key: bytes = DEV_KEYS[0]) -> ChainContracts:
@@ -85,27 +82,12 @@ class _Deployer:
         address = await self._transact(contract.constructor(*arguments), f"deploying {name}")
         return self._web3.eth.contract(address, abi=compiled.abi)
 
-    async def _call(self, function: Function) -> None:
+    async def _call(self, function: AsyncContractFunction) -> None:
         await self._transact(function, f"calling {function.fn_name}")
 
-    async def _transact(
-        self, call: AsyncContractConstructor | Function, doing: str
-    ) -> ChecksumAddress:
+    async def _transact(self, call: Call, doing: str) -> ChecksumAddress:
         """The address of the contract it made or called."""
-        me = self._account.address
-        with translated(doing):
-            nonce = await self._web3.eth.get_transaction_count(me)
-            transaction = await call.build_transaction({"from": me, "nonce": nonce})
-            signed = self._account.sign_transaction(cast("dict[str, Any]", transaction))
-            sent = await self._web3.eth.send_raw_transaction(signed.raw_transaction)
-            try:
-                receipt = await self._web3.eth.wait_for_transaction_receipt(
-                    sent, _RECEIPT_SECONDS, _POLL_SECONDS
-                )
-            except TimeExhausted:
-                raise TransientError(f"{doing}: not mined in {_RECEIPT_SECONDS:.0f} s") from None
-        if receipt["status"] != 1:
-            raise UserError(f"{doing}: reverted in transaction {AsyncWeb3.to_hex(sent)}")
+        receipt = await transact(self._web3, self._account, call, doing)
         return receipt["contractAddress"] or receipt["to"]
 
 

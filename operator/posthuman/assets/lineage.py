@@ -1,0 +1,127 @@
+"""Where a model comes from, from the chain alone, and checked against the store if it is reached.
+
+What an NFT's creation event says is fixed for good and signed by its creator, so it is believed of
+known publishers, and of nobody else: an unknown one's claims are shown, never followed. The DDO,
+which its owner may change, only hints at where in the store the manifest lies; the manifest counts
+if it has the digest that the chain names.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from jobkit.manifest import Manifest
+from posthuman.errors import NotFound, PosthumanError, TransientError
+from posthuman.ports import ChainReader, CreatedNFT, ResultStore
+
+StoreCheck = Literal["matches", "differs", "missing", "unreachable", "not checked"]
+
+
+class Ancestor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One asset of a lineage. `problem` says why its parents were not followed."""
+
+    did: str
+    name: str = ""
+    nft: str = ""
+    datatoken: str = ""
+    owner: str = ""
+    publisher: str = ""
+    publication_id: str = ""
+    manifest_digest: str = ""
+    store: StoreCheck = "not checked"
+    metrics: dict[str, Any] = {}
+    problem: str = ""
+    parents: tuple[Ancestor, ...] = ()
+
+
+class DDOHint(msgspec.Struct, frozen=True):
+    """The part of a DDO that says where the manifest may lie."""
+
+    prefix: str = ""
+
+
+class _Extra(msgspec.Struct, frozen=True):
+    posthuman: DDOHint = DDOHint()
+
+
+class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    additional_information: _Extra = _Extra()
+
+
+class _DDO(msgspec.Struct, frozen=True):
+    metadata: _Metadata = _Metadata()
+
+
+class Tracer:
+    """Reads one chain, and one store where there is one."""
+
+    def __init__(
+        self, reader: ChainReader, publishers: frozenset[str], store: ResultStore | None = None
+    ) -> None:
+        self._reader = reader
+        self._publishers = frozenset(address.lower() for address in publishers)
+        self._store = store
+
+    async def trace(self, did: str) -> Ancestor:
+        """The asset with its parents, and theirs. Raises NotFound, TransientError."""
+        if await self._reader.creation(did) is None:
+            raise NotFound(f"chain {self._reader.chain_id} has no NFT with the DID {did}")
+        return await self._ancestor(did, frozenset())
+
+    async def _ancestor(self, did: str, descendants: frozenset[str]) -> Ancestor:
+        creation = await self._reader.creation(did)
+        if creation is None:
+            return Ancestor(did=did, problem=f"not on chain {self._reader.chain_id}")
+        found = await self._facts(did, creation)
+        if found.problem:
+            return found
+        if did in descendants:
+            return msgspec.structs.replace(found, problem="names itself as an ancestor")
+        parents = [
+            await self._ancestor(parent, descendants | {did})
+            for parent in creation.publication.parents
+        ]
+        return msgspec.structs.replace(found, parents=tuple(parents))
+
+    async def _facts(self, did: str, creation: CreatedNFT) -> Ancestor:
+        known = creation.creator.lower() in self._publishers
+        store, manifest = await self._in_store(creation) if known else ("not checked", None)
+        return Ancestor(
+            did=did,
+            name=creation.name,
+            nft=creation.nft,
+            datatoken=creation.datatoken,
+            owner=await self._reader.nft_owner(creation.nft),
+            publisher=creation.creator,
+            publication_id=creation.publication.publication_id,
+            manifest_digest=creation.publication.manifest_digest,
+            store=store,
+            metrics=manifest.metrics if manifest else {},
+            problem="" if known else f"unknown publisher {creation.creator}",
+        )
+
+    async def _in_store(self, creation: CreatedNFT) -> tuple[StoreCheck, Manifest | None]:
+        prefix = _prefix(await self._reader.first_ddo(creation))
+        if self._store is None or not prefix:
+            return "not checked", None
+        try:
+            manifest, digest = await self._store.manifest(prefix)
+        except NotFound:
+            return "missing", None
+        except TransientError:
+            return "unreachable", None
+        except PosthumanError:  # other bytes lie where the manifest was
+            return "differs", None
+        if digest != creation.publication.manifest_digest:
+            return "differs", None
+        return "matches", manifest
+
+
+def _prefix(ddo: bytes) -> str:
+    try:
+        hint = msgspec.json.decode(ddo, type=_DDO).metadata.additional_information.posthuman
+    except msgspec.DecodeError:
+        return ""
+    return hint.prefix
