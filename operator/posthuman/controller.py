@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from posthuman.kube.seen import SeenJob, SeenPod
 from posthuman.kube.waking import wake_for
 from posthuman.kube.watching import SignsOfLife, observing
 from posthuman.metrics import Metrics, jobs_metric, publications_metric, silence_metric
+from posthuman.ports import Cluster
 from posthuman.queue import Item, WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -71,10 +72,18 @@ class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     watch: WatchLimits = WatchLimits()
 
 
+MakeReconcilers = Callable[[Cluster, Metrics], Mapping[str, Reconciler]]
+
+
 async def run(settings: OperatorSettings) -> None:
     """Run until SIGTERM or SIGINT. Raises UserError where it can't start."""
     connection = await connect(settings.kubeconfig)
-    operator = Operator(settings, connection)
+    jobs = installed_settings(settings.algorithms)
+    operator = Operator(
+        settings,
+        connection,
+        lambda cluster, metrics: build(cluster, SystemClock(), jobs, metrics.signer_balance),
+    )
     try:
         await operator.run()
     finally:
@@ -82,9 +91,11 @@ async def run(settings: OperatorSettings) -> None:
 
 
 class Operator:
-    """All parts of one operator process."""
+    """All parts of one operator process, but for what it does with a key: that is handed in."""
 
-    def __init__(self, settings: OperatorSettings, connection: Connection) -> None:
+    def __init__(
+        self, settings: OperatorSettings, connection: Connection, reconcilers: MakeReconcilers
+    ) -> None:
         self._settings = settings
         self._connection = connection
         self.metrics = Metrics()
@@ -98,7 +109,7 @@ class Operator:
         self._client = KubeClient(connection, self.metrics)
         self._progress = ProgressReader(self._client, self._progressed)
         self._cluster = self._make_cluster()
-        self._reconcilers = self._make_reconcilers()
+        self._reconcilers = reconcilers(self._cluster, self.metrics)
         self._synced = False
         self._count_at_scrape()
 
@@ -222,10 +233,6 @@ class Operator:
             NonceBooks(self._client, namespace, self.metrics),
             self._progress.latest,
         )
-
-    def _make_reconcilers(self) -> Mapping[str, Reconciler]:
-        jobs = installed_settings(self._settings.algorithms)
-        return build(self._cluster, SystemClock(), jobs, self.metrics.signer_balance)
 
     def _count_at_scrape(self) -> None:
         self.metrics.add(lambda: [jobs_metric(self.cache.compute_jobs.all())])

@@ -67,6 +67,7 @@ class _ObservedStream:
         async for chunk in self._stream.iter_chunked(size):
             self._heard()
             yield chunk
+        self._heard()  # the server ended the stream in good order
 
     async def read(self, size: int = -1) -> bytes:
         content = await self._stream.read(size)
