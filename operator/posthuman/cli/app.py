@@ -30,6 +30,13 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class DemoModel(StrEnum):
+    """What the demo trains."""
+
+    SMOLLM2 = "smollm2"
+    TINY = "tiny"
+
+
 class UploadKind(StrEnum):
     """What an upload is."""
 
@@ -136,3 +143,33 @@ def operator(
         port=port,
     )
     _end(lambda: run_operator(settings))
+
+
+@app.command()
+def lineage(
+    did: Annotated[str, typer.Argument(help="did:op: and 64 hex digits.")],
+    workdir: Workdir = DEFAULT_WORKDIR,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show where a published model comes from, as the kept chain and store tell it."""
+    from posthuman.cli.lineage import show_lineage
+
+    _end(lambda: show_lineage(did, workdir, output is Output.JSON))
+
+
+@app.command()
+def demo(
+    workdir: Workdir = Path(".demo"),
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, help="Training steps of each generation.")
+    ] = 20,
+    model: Annotated[
+        DemoModel, typer.Option("--model", help="smollm2, or tiny for a quick look.")
+    ] = DemoModel.SMOLLM2,
+) -> None:
+    """Tell the whole story on this machine: publish, train twice, generate, evaluate."""
+    from posthuman.cli.story.script import SMOLLM2, TINY
+    from posthuman.cli.story.tell import tell_story
+
+    pace = SMOLLM2 if model is DemoModel.SMOLLM2 else TINY
+    _end(lambda: tell_story(workdir.absolute(), pace, steps))

@@ -37,7 +37,8 @@ class Watch:
     def tell(self, event: JobEvent) -> None:
         """One line of an object's story, where there is no live table."""
         if not self._console.is_terminal:
-            self._console.print(f"{event.key}: {event.reason}: {event.message}", markup=False)
+            line = f"{event.key}: {event.reason}: {event.message}"
+            self._console.print(line, markup=False, soft_wrap=True)
 
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
@@ -64,7 +65,7 @@ class Watch:
             for job in self._objects.all(ComputeJob):
                 if job.status.phase is Phase.RUNNING and job.status.progress:
                     said = f"{job.metadata.key}: {_percent(job):.0f} %, {left_of(job)}"
-                    self._console.print(said, markup=False)
+                    self._console.print(said, markup=False, soft_wrap=True)
 
     def _table(self) -> Group:
         table = Table(box=None, pad_edge=False)

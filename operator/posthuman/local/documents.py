@@ -34,18 +34,27 @@ class Document(NamedTuple):
 def read_documents(path: Path) -> list[Document]:
     """Raises UserError for a file that holds no manifest."""
     try:
-        bodies = list(yaml.safe_load_all(path.read_text()))
+        text = path.read_text()
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no YAML: it isn't UTF-8") from error
+    return documents_of(str(path), text)
+
+
+def documents_of(place: str, text: str) -> list[Document]:
+    """The same of a text. Raises UserError."""
+    try:
+        bodies = list(yaml.safe_load_all(text))
+    except yaml.YAMLError as error:
+        raise UserError(f"{place} is no YAML: {' '.join(str(error).split())}") from error
     found = [
-        _document(f"{path}, document {number}", body)
+        _document(f"{place}, document {number}", body)
         for number, body in enumerate(bodies, start=1)
         if body is not None
     ]
     if not found:
-        raise UserError(f"{path} is empty; write a ComputeJob into it (see examples/)")
+        raise UserError(f"{place} is empty; write a ComputeJob into it (see examples/)")
     return found
 
 

@@ -12,6 +12,7 @@ from posthuman.api.environment import (
     EnvironmentSpec,
     Hardware,
     Limits,
+    SealKind,
     StoreSpec,
     WorkspaceSpec,
 )
@@ -51,10 +52,14 @@ def moved_here(
 ) -> ComputeEnvironment:
     """An environment made for a cluster, with this machine's store and chain in place of its own.
 
-    Limits, policy and prices stay as its admin wrote them; the market's fee does too.
+    Limits, policy and the market's fee stay as its admin wrote them; the seal can't.
     """
     spec = environment.spec
     fee = spec.chain.market_fee if spec.chain else None
-    moved = msgspec.structs.replace(chain, market_fee=fee) if chain else None
-    here = msgspec.structs.replace(spec, store=StoreSpec(url=store_url(workdir)), chain=moved)
+    here = msgspec.structs.replace(
+        spec,
+        store=StoreSpec(url=store_url(workdir)),
+        chain=msgspec.structs.replace(chain, market_fee=fee) if chain else None,
+        seal=SealKind.NETWORK_POLICY,
+    )
     return msgspec.structs.replace(environment, spec=here)

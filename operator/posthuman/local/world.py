@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from posthuman.api.asset import ModelAsset
+from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
 from posthuman.api.meta import Key
 from posthuman.bootstrap import Reconciler
@@ -38,9 +39,8 @@ class World:
     async def running(self) -> AsyncIterator[None]:
         """Reconcile while the block lasts; then end every process."""
         work = asyncio.create_task(self._queue.run())
-        for kind, key in self.objects.all_keys():
-            self._wake(kind, key)
         try:
+            await self._wake_all()
             yield
         finally:
             self._queue.stop()
@@ -53,6 +53,16 @@ class World:
         while not condition():
             self._changed.clear()
             await self._changed.wait()
+
+    async def _wake_all(self) -> None:
+        """Environments first: a job's first question is whether its environment is ready."""
+        for environment in self.objects.all(ComputeEnvironment):
+            self._wake("ComputeEnvironment", environment.metadata.key)
+        await self.until(
+            lambda: all(found.status.conditions for found in self.objects.all(ComputeEnvironment))
+        )
+        for kind, key in self.objects.all_keys():
+            self._wake(kind, key)
 
     async def _reconcile(self, item: Item) -> float | None:
         return await self._reconcilers[item.kind].reconcile(item.key)
