@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -26,12 +25,11 @@ from posthuman.ports import (
 )
 from tests.builders import ALICE, BOB
 from tests.fakes.ledger import FakeChain, FakeLedger, FakeReader
-from tests.services.chain import Chain
+from tests.services.chain import Chain, mined
 
 DIGEST = "sha256:" + "d" * 64
 PARENT = "did:op:" + "1" * 64
 TOKENS = 10**18
-MINING_SECONDS = 10.0
 
 
 class Ground(Protocol):
@@ -114,16 +112,7 @@ def publication() -> Publication:
 async def carry_out(ledger: Ledger, unsigned: UnsignedTransaction) -> Receipt:
     signed = ledger.sign(unsigned, await ledger.next_nonce())
     await ledger.send(signed.raw)
-    return await asyncio.wait_for(mined(ledger, signed.hash), MINING_SECONDS)
-
-
-async def mined(ledger: Ledger, transaction_hash: str) -> Receipt:
-    """A node mines beside answering us, so the receipt comes a little after the answer."""
-    while True:
-        receipt = await ledger.receipt(transaction_hash)
-        if receipt:
-            return receipt
-        await asyncio.sleep(0.01)
+    return await mined(ledger, signed.hash)
 
 
 async def create(ledger: Ledger, said: Publication | None = None) -> Receipt:

@@ -19,8 +19,10 @@ from posthuman.api.meta import SecretKeyRef
 from posthuman.ledger.deploy import deploy
 from posthuman.ledger.node import CHAIN_ID, local_node
 from posthuman.ledger.ocean import OceanLedger, open_ledger
+from posthuman.ports import Ledger, Receipt
 
 PURSE_WEI = 100 * 10**18
+MINING_SECONDS = 10.0
 
 
 class Chain(msgspec.Struct, frozen=True):
@@ -63,6 +65,16 @@ class Chain(msgspec.Struct, frozen=True):
             yield ledger
         finally:
             await ledger.close()
+
+
+async def mined(ledger: Ledger, transaction_hash: str) -> Receipt:
+    """The receipt: a node mines beside answering us, so it comes a little after the answer."""
+    async with asyncio.timeout(MINING_SECONDS):
+        while True:
+            receipt = await ledger.receipt(transaction_hash)
+            if receipt:
+                return receipt
+            await asyncio.sleep(0.01)
 
 
 @contextmanager

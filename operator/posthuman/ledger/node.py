@@ -37,15 +37,13 @@ class Node(NamedTuple):
 
 
 @contextmanager
-def local_node(
-    state_file: Path | None = None, *, block_seconds: int = 0, port: int = 0
-) -> Iterator[Node]:
+def local_node(state_file: Path | None = None, *, block_seconds: int = 0) -> Iterator[Node]:
     """Run a node until the block ends, however it ends; its state is then in `state_file`.
 
     `block_seconds` 0: a block for each transaction, at once. Raises TransientError, UserError.
     """
     binary = anvil_binary()
-    process, url = _start(binary, state_file, block_seconds, port)
+    process, url = _start(binary, state_file, block_seconds)
     try:
         yield Node(url, process.pid)
     finally:
@@ -53,12 +51,12 @@ def local_node(
 
 
 def _start(
-    binary: Path, state_file: Path | None, block_seconds: int, port: int
+    binary: Path, state_file: Path | None, block_seconds: int
 ) -> tuple[subprocess.Popen[bytes], str]:
     for _ in range(_ATTEMPTS):
-        chosen = port or _free_port()
-        process = _spawn(_command(binary, state_file, block_seconds, chosen))
-        url = f"http://127.0.0.1:{chosen}"
+        port = _free_port()
+        process = _spawn(_command(binary, state_file, block_seconds, port))
+        url = f"http://127.0.0.1:{port}"
         if _wait_until_up(process, url):
             return process, url
     raise TransientError(_why_not(process, state_file))
