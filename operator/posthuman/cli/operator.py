@@ -14,5 +14,6 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 def run_operator(settings: OperatorSettings) -> int:
     """Until SIGTERM. Raises UserError where it can't start."""
     logging.basicConfig(level=logging.INFO, format=FORMAT)
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # one line an event says nothing
     asyncio.run(run(settings))
     return SUCCEEDED
