@@ -29,7 +29,7 @@ _GOOD: dict[str, Body] = {
         "environmentRef": {"name": "a100"},
         "owner": ALICE,
         "source": {"prefix": f"uploads/{ALICE}/gpt2", "manifestDigest": DIGEST},
-        "metadata": {"name": "GPT-2", "description": "As published"},
+        "metadata": {"name": "GPT-2", "description": "As it was published"},
     },
 }
 

@@ -54,7 +54,7 @@ def _image(**changes: object) -> Body:
 
 
 def _publish(**changes: object) -> Body:
-    return job(publish={"name": "GPT-2", "description": "500 steps"} | changes)
+    return job(publish={"name": "GPT-2", "description": "500 more steps"} | changes)
 
 
 ASSET_REF = {"namespace": "alice", "name": "gpt2"}
@@ -100,7 +100,11 @@ GOOD = [
         environment(chain=chain(rpcUrlSecret={"name": "other"}, confirmations=3)),
         old=environment(chain=chain()),
     ),
-    Case("an asset's words", asset(metadata={"name": "n", "description": "d"}), old=asset()),
+    Case(
+        "an asset's words",
+        asset(metadata={"name": "Gpt2", "description": "ten chars."}),
+        old=asset(),
+    ),
 ]
 
 BAD_SHAPES = [
@@ -110,6 +114,14 @@ BAD_SHAPES = [
         "an input without a name",
         _inputs({"uri": "https://example.org"}),
         (("spec.inputs[0].name", "Required value"), UNCHECKED),
+    ),
+    Case(
+        "words too short for a market",
+        _publish(name="GPT", description="500 steps"),
+        (
+            ("spec.publish.name", "should be at least 4 chars long"),
+            ("spec.publish.description", "should be at least 10 chars long"),
+        ),
     ),
     Case("no nodes", job(nodes=0), (("spec.nodes", "should be greater than or equal to 1"),)),
     Case("many GPUs", job(gpusPerNode=65), (("spec.gpusPerNode", "less than or equal to 64"),)),

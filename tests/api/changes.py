@@ -38,7 +38,7 @@ def _frozen_chain(field: str, value: object) -> Case:
     )
 
 
-PUBLISH = {"name": "n", "description": "d"}
+PUBLISH = {"name": "GPT-2", "description": "500 more steps"}
 BAD_CHANGES = [
     _frozen_job("environmentRef", {"name": "other"}),
     _frozen_job("owner", ALICE),
