@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from algorithms.shared.failures import BadModel, BadParameter
 
 DtypeName = Literal["auto", "float32", "bfloat16"]
+LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
 DEFAULT_CONTEXT = 1024  # tokens, for a model that doesn't say how many it takes
 
 
@@ -73,7 +75,7 @@ def load(folder: Path, device: torch.device, dtype: torch.dtype | None) -> Langu
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except LOADING_ERRORS as error:
         first_line = str(error).strip().partition("\n")[0]
         raise BadModel(f"The model in {folder} can't be loaded: {first_line}") from error
     if facts["missing_keys"]:

@@ -44,8 +44,8 @@ def cached_model() -> Path:
 
 
 def write_model(folder: Path) -> Path:
-    """A copy of the cached folder; hard links where the file system allows them."""
-    shutil.copytree(cached_model(), folder, copy_function=_link_or_copy, dirs_exist_ok=True)
+    """A copy of the cached folder."""
+    shutil.copytree(cached_model(), folder, dirs_exist_ok=True)
     return folder
 
 
@@ -110,9 +110,3 @@ def _move_into_place(made: Path, folder: Path) -> None:
         if not folder.is_dir():
             raise
 
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        Path(target).hardlink_to(source)
-    except OSError:
-        shutil.copy2(source, target)

@@ -1,0 +1,1 @@
+"""The algorithms, on a tiny model: right figures, repeatable, and clear about bad input."""

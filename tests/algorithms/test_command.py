@@ -1,0 +1,85 @@
+"""The command line alone, and inside a job, where everything comes from the environment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from algorithms.shared.command import main
+from algorithms.train.parameters import TrainParameters
+from tests.algorithms.conftest import ALGORITHMS, report_of, run_process
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "generate"])
+def test_help_names_the_parameters_from_any_folder(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-I", str(ALGORITHMS / name), "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "--parameters" in done.stdout
+    assert "seed" in done.stdout
+    assert f"algorithms/{name}/README.md" in done.stdout
+
+
+@pytest.mark.models
+def test_a_job_takes_everything_from_its_environment(
+    tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    inputs = {"model": str(tiny_model), "text": str(corpus.parent)}
+    (tmp_path / "algoCustomData.json").write_text('{"steps": 2, "blockLength": 16}')
+    ended = run_process(
+        "train",
+        [],
+        POSTHUMAN_INPUTS=json.dumps(inputs),
+        INPUTS=str(tmp_path),
+        OUTPUTS=str(tmp_path / "outputs"),
+    )
+    assert ended.code == 0
+    assert report_of(tmp_path / "outputs")["parameters"]["steps"] == 2
+
+
+def test_a_wrong_parameter_is_told_before_torch_is_loaded(tmp_path: Path) -> None:
+    arguments = ["--outputs", str(tmp_path), "--parameters", '{"step": 1}']
+    probe = f"""
+import runpy, sys
+sys.argv = ["train", *{arguments!r}]
+try:
+    runpy.run_path({str(ALGORITHMS / "train")!r}, run_name="__main__")
+except SystemExit as end:
+    print("code", end.code, "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    assert "Did you mean steps?" in done.stdout
+    assert "code 10 False" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason", "words"),
+    [
+        (["--parameters", "{"], "BadParameter", "not JSON"),
+        (["--parameters", "@nowhere.json"], "MissingInput", "nowhere.json does not exist"),
+        (["--model", "/nowhere", "--data", "/nowhere"], "MissingInput", "/nowhere"),
+    ],
+)
+def test_what_is_wrong_with_the_command_is_said(
+    arguments: list[str],
+    reason: str,
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [*arguments, "--outputs", str(tmp_path)]
+    assert main(ALGORITHMS / "train", TrainParameters, "algorithms.train.program", given) >= 10
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["reason"] == reason
+    assert words in printed["message"]
+
+
+def test_without_an_outputs_folder_nothing_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("OUTPUTS", raising=False)
+    assert main(ALGORITHMS / "train", TrainParameters, "algorithms.train.program", []) == 11
+    assert "give --outputs DIR or set OUTPUTS" in capsys.readouterr().out

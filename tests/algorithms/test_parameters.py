@@ -1,0 +1,60 @@
+"""Parameters: mistakes are named, with a suggestion; schema and README say what the code takes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from algorithms.evaluate.parameters import EvaluateParameters
+from algorithms.generate.parameters import GenerateParameters
+from algorithms.shared.failures import BadParameter
+from algorithms.shared.parameters import Parameters, json_schema, read_parameters
+from algorithms.train.parameters import TrainParameters
+from tests.algorithms.conftest import ALGORITHMS
+
+KINDS: dict[str, type[Parameters]] = {
+    "train": TrainParameters,
+    "evaluate": EvaluateParameters,
+    "generate": GenerateParameters,
+}
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"step": 5}, ["no parameter step", "Did you mean steps?"]),
+        ({"learning_rate": 0.1}, ["Did you mean learningRate?"]),
+        ({"xyzzy": 1}, ["no parameter xyzzy", "Known are: steps, batchSize"]),
+        ({"steps": 0}, ["steps", ">= 1", "not 0"]),
+        ({"steps": "5"}, ["steps", "int", "not '5'"]),
+        ({"schedule": "stairs"}, ["schedule", "stairs"]),
+        ([1], ["one JSON object"]),
+    ],
+)
+def test_a_wrong_parameter_is_named(raw: object, words: list[str]) -> None:
+    with pytest.raises(BadParameter) as caught:
+        read_parameters(raw, TrainParameters)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_parameters_are_read_in_camel_case() -> None:
+    read = read_parameters({"batchSize": 2, "learningRate": 1}, TrainParameters)
+    assert (read.batch_size, read.learning_rate, read.steps) == (2, 1.0, 500)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_schema_file_is_that_of_the_code(name: str) -> None:
+    written = json.loads((ALGORITHMS / name / "parameters.schema.json").read_text())
+    assert written == json_schema(KINDS[name], name), (
+        f"run: python algorithms/{name} --schema > algorithms/{name}/parameters.schema.json"
+    )
+    Draft202012Validator.check_schema(written)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_readme_explains_every_parameter(name: str) -> None:
+    readme = (ALGORITHMS / name / "README.md").read_text()
+    schema = json_schema(KINDS[name], name)
+    assert [p for p in schema["properties"] if f"| `{p}` |" not in readme] == []

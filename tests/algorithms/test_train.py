@@ -1,0 +1,139 @@
+"""Training: it learns, repeats itself bit by bit, and comes out the same on two ranks."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from algorithms.train.parameters import TrainParameters
+from algorithms.train.schedule import learning_rate
+from tests.algorithms.conftest import Run, command_line, report_of, run_process
+
+pytestmark = pytest.mark.models
+SHORT = {"steps": 8, "batchSize": 5, "blockLength": 32, "learningRate": 0.01, "seed": 4}
+
+
+def digest(outputs: Path) -> str:
+    return hashlib.sha256((outputs / "model" / "model.safetensors").read_bytes()).hexdigest()
+
+
+def losses(outputs: Path) -> list[float]:
+    with (outputs / "loss.csv").open() as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+def test_training_lowers_the_held_out_loss(
+    run: Run, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    ended = run("train", {**SHORT, "steps": 30}, model=tiny_model, data=corpus, outputs=tmp_path)
+    report = report_of(tmp_path)
+    assert ended.code == 0
+    assert report["metrics"]["heldOutLossAfter"] < report["metrics"]["heldOutLossBefore"] - 1.5
+    assert report["metrics"]["lastLoss"] < report["metrics"]["firstLoss"]
+    assert report["parameters"]["steps"] == 30
+    assert report["versions"]["torch"] == torch.__version__
+    last = ended.progress[-1]
+    assert (last.percent, last.step, last.total_steps) == (100.0, 30, 30)
+    assert last.metrics["loss"] == pytest.approx(losses(tmp_path)[-1], abs=1e-6)
+    assert "30 steps" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_the_same_training_twice_gives_the_same_bytes(
+    run: Run, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        run("train", SHORT, model=tiny_model, data=corpus, outputs=tmp_path / name)
+    run("train", {**SHORT, "seed": 5}, model=tiny_model, data=corpus, outputs=tmp_path / "other")
+    assert digest(tmp_path / "one") == digest(tmp_path / "two")
+    assert digest(tmp_path / "one") != digest(tmp_path / "other")
+
+
+def test_two_ranks_train_as_one_does(
+    run: Run, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    """Five blocks a step are three for one rank and two for the other."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    run("train", SHORT, model=tiny_model, data=corpus, outputs=one)
+    options = {"model": tiny_model, "data": corpus, "outputs": two}
+    ended = run_process("train", command_line(SHORT, options), ranks=2)
+    assert ended.code == 0
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
+    for metric in ("heldOutLossBefore", "heldOutLossAfter"):
+        expected = report_of(one)["metrics"][metric]
+        assert report_of(two)["metrics"][metric] == pytest.approx(expected, rel=1e-4)
+    assert [line.step for line in ended.progress][-1] == 8
+
+
+def test_a_batch_in_parts_trains_as_a_whole_one(
+    run: Run, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    one, parts = tmp_path / "one", tmp_path / "parts"
+    run("train", SHORT, model=tiny_model, data=corpus, outputs=one)
+    in_parts = {**SHORT, "gradientAccumulation": 3}
+    run("train", in_parts, model=tiny_model, data=corpus, outputs=parts)
+    assert losses(parts) == pytest.approx(losses(one), rel=1e-4)
+
+
+def test_the_model_is_saved_in_the_dtype_it_came_in(
+    run: Run, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(tiny_model, half)
+    AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16).save_pretrained(half)
+    run("train", SHORT, model=half, data=corpus, outputs=tmp_path)
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.bfloat16}
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["dtype"] == "bfloat16"
+
+
+def test_a_batch_smaller_than_its_parts_is_refused(
+    run: Run, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    wrong = {"batchSize": 2, "gradientAccumulation": 3}
+    ended = run("train", wrong, model=tiny_model, data=corpus, outputs=tmp_path)
+    assert (ended.code, ended.failure.reason) == (10, "BadParameter")
+    assert "batchSize: 2 is less than 3" in ended.failure.message
+
+
+def test_a_block_longer_than_the_model_takes_is_refused(
+    run: Run, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    wrong = {"blockLength": 4096}
+    ended = run("train", wrong, model=tiny_model, data=corpus, outputs=tmp_path)
+    assert "blockLength: 4096 tokens, but the model takes 512" in ended.failure.message
+
+
+def test_a_loss_that_is_no_number_ends_the_training(
+    run: Run, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    wild = {**SHORT, "steps": 300, "learningRate": 1.0, "gradientClip": 0, "schedule": "constant"}
+    broken = tmp_path / "broken"
+    _spoil(tiny_model, broken)
+    ended = run("train", wild, model=broken, data=corpus, outputs=tmp_path)
+    assert (ended.code, ended.failure.reason) == (15, "NaNLoss")
+    assert "lower learningRate" in ended.failure.message
+    assert not (tmp_path / "model").exists()
+
+
+def _spoil(model: Path, folder: Path) -> None:
+    """A copy whose weights are so large that the loss overflows."""
+    shutil.copytree(model, folder)
+    weights = load_file(model / "model.safetensors")
+    large = {name: weight * 1e30 for name, weight in weights.items()}
+    save_file(large, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def test_the_learning_rate_climbs_and_falls() -> None:
+    parameters = TrainParameters(steps=10, learning_rate=1.0, warmup_fraction=0.2)
+    rates = [learning_rate(step, parameters) for step in range(10)]
+    assert rates[:3] == pytest.approx([1 / 3, 2 / 3, 1.0])
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert 0 < rates[-1] < 0.1
