@@ -17,6 +17,8 @@ from tests.assets.ocean_schema import violations
 from tests.assets.world import DIGEST, JOB_UID, MANIFEST, PARENT, PREFIX, model_asset
 from tests.builders import ALICE, BOB, CHAIN, environment
 
+# rdflib warns of its own use of its own class.
+pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")
 NFT = "0x94099942864EA81cCF197E9D71ac53310b1468D8"
 DATATOKEN = "0x06B1D212B8da92b83AF328De5eef4E211Da02097"
 

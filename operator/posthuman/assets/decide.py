@@ -132,7 +132,7 @@ def _without_receipt(seen: Observed, record: TransactionRecord, draft: Draft) ->
     elif seen.mined_nonce > record.nonce:
         _superseded(seen, record, draft)
     else:
-        draft.wait("Sending", f"{record.step}: transaction {record.hash} waits to be mined")
+        draft.on_its_way(record.step)
         draft.do(Send(record.raw))
         draft.look_again(_poll_seconds(seen))
 

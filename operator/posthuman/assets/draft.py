@@ -67,6 +67,10 @@ class Draft:
         self.condition("Published", "False", reason, message)
         self.condition("Ready", "False", reason, message)
 
+    def on_its_way(self, step: str) -> None:
+        """Said already when it is stored, so that sending it changes no status."""
+        self.wait("Sending", f"{step}: the signed transaction is on its way to be mined")
+
     def published(self) -> None:
         """The end: from now on the NFT is its owner's."""
         message = f"published as {self.status.did}"

@@ -74,7 +74,7 @@ def next_step(seen: Observed, chain: ChainSpec, draft: Draft) -> None:
         draft.look_again(0)
     else:
         draft.do(_signing(left[0], seen, chain, draft))
-        draft.wait("Publishing", f"{left[0]}: signed")
+        draft.on_its_way(left[0])
         draft.look_again(0)
 
 
