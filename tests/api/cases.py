@@ -45,7 +45,7 @@ class Case(NamedTuple):
     old: Body | None = None
 
 
-def _inputs(*inputs: Body) -> Body:
+def _inputs(*inputs: object) -> Body:
     return job(inputs=list(inputs))
 
 
@@ -149,6 +149,25 @@ BAD_SHAPES = [
         "a name of an input that ends a line",
         _inputs(text_input(name="text\n")),
         (("spec.inputs[0].name", "should match"),),
+    ),
+    Case(
+        "an empty name of an input",
+        _inputs(text_input(name="")),
+        (("spec.inputs[0].name", "should be at least 1 chars long"),),
+    ),
+    Case(
+        "an input that is no object",
+        _inputs(text_input(), "text"),
+        (
+            ("spec.inputs[1]", 'must be of type object: "string"'),
+            ("spec.inputs[1]", "must be an object for an array of list-type map"),
+            UNCHECKED,
+        ),
+    ),
+    Case(
+        "a number beyond 64 bits",
+        job(owner=10**30),
+        (("spec.owner", 'must be of type string: "number"'), UNCHECKED),
     ),
     Case(
         "two inputs of one name",

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from posthuman.api.admission import AdmissionError, admit
 from posthuman.api.parse import KINDS, parse
+from posthuman.api.schema import schema_of
 from posthuman.errors import UserError
-from tests.api.bodies import BOB, Body, environment, job, text_input
+from tests.api.bodies import BOB, Body, environment, good, job, text_input
 from tests.api.cases import BAD_RULES, BAD_SHAPES, GOOD, UNKNOWN_FIELDS, Case
 from tests.api.changes import BAD_CHANGES
+
+FIELDS = st.sampled_from(
+    sorted({name for kind in KINDS for name in schema_of(kind)["properties"]["spec"]["properties"]})
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.just("name"), inner),
+    max_leaves=5,
+)
 
 
 def title(case: object) -> str:
@@ -77,7 +92,7 @@ def test_one_error_is_told_in_one_line_and_several_in_a_list() -> None:
 
 
 def test_an_address_that_yaml_took_for_a_number_is_explained() -> None:
-    with pytest.raises(UserError, match=r'of type string: "integer"; write it in quotes'):
+    with pytest.raises(UserError, match=r'of type string: "number"; write it in quotes'):
         admit(job(owner=int(BOB, 16)))
 
 
@@ -96,6 +111,30 @@ def test_the_frame_of_an_object_is_checked_too(changes: Body, sentence: str) -> 
     with pytest.raises(AdmissionError) as refused:
         admit(job() | changes)
     assert any(sentence in error for error in refused.value.errors), refused.value.errors
+
+
+def test_a_date_of_yaml_s_is_its_text() -> None:
+    body = job(parameters=yaml.safe_load("{until: 2026-01-31, 5: x}"))
+    assert admit(body)["spec"]["parameters"] == {"until": "2026-01-31", "5": "x"}
+
+
+def test_what_json_can_t_hold_is_refused() -> None:
+    with pytest.raises(UserError, match='"it" is invalid: no JSON can be made of it'):
+        admit(job(parameters=yaml.safe_load("{~: 5}")))
+
+
+@given(
+    kind=st.sampled_from(sorted(KINDS)),
+    spec=st.dictionaries(FIELDS, VALUES, max_size=6),
+    status=VALUES,
+)
+def test_anything_is_admitted_or_refused_but_nothing_crashes(
+    kind: str, spec: Body, status: object
+) -> None:
+    body = good(kind)
+    body |= {"spec": body["spec"] | spec, "status": status}
+    with contextlib.suppress(UserError):
+        parse(admit(body), KINDS[kind])
 
 
 def test_the_crds_can_lie_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

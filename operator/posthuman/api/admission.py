@@ -9,10 +9,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import msgspec
+
 from posthuman.api.cel_rules import rule_errors
 from posthuman.api.meta import API_VERSION, PLURALS
 from posthuman.api.schema import Schema, schema_of
-from posthuman.api.schema_fields import apply_defaults, drop_nulls, unknown_fields
+from posthuman.api.schema_fields import apply_defaults, drop_nulls, drop_unknown
 from posthuman.api.schema_values import FieldError, value_errors
 from posthuman.errors import UserError
 
@@ -54,8 +56,8 @@ def admit(body: dict[str, Any], old: dict[str, Any] | None = None) -> dict[str, 
     everything that is wrong.
     """
     schema = _schema(body)
-    stored = copy.deepcopy(body)
-    errors = [*unknown_fields(schema, stored)]
+    stored = _as_json(body)
+    errors = [*drop_unknown(schema, stored)]
     _carry_status(stored, old)
     drop_nulls(schema, stored)
     apply_defaults(schema, stored)
@@ -94,6 +96,15 @@ def _title(body: dict[str, Any]) -> str:
     metadata = body.get("metadata")
     name = metadata.get("name", "") if isinstance(metadata, dict) else ""
     return f'{body.get("kind", "object")} "{name}"'
+
+
+def _as_json(body: dict[str, Any]) -> dict[str, Any]:
+    """A copy in JSON's types: YAML also knows dates (kubectl keeps their text) and other keys."""
+    try:
+        copied: dict[str, Any] = msgspec.to_builtins(body, str_keys=True)
+    except TypeError as error:
+        raise AdmissionError(_title(body), (f"no JSON can be made of it: {error}",)) from error
+    return copied
 
 
 def _carry_status(stored: dict[str, Any], old: dict[str, Any] | None) -> None:

@@ -28,23 +28,24 @@ def member(schema: Schema, name: str) -> Schema | None:
     return properties.get(name, additional)
 
 
-def unknown_fields(schema: Schema, value: Any, path: str = "") -> Iterator[str]:
-    """A sentence for each field that the schema doesn't have."""
+def drop_unknown(schema: Schema, value: Any, path: str = "") -> Iterator[str]:
+    """Remove, in place, each field that the schema doesn't have; yields a sentence for each."""
     if schema.get(PRESERVE):
         return
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from unknown_fields(schema.get("items", {}), item, f"{path}[{index}]")
-    for name, content in value.items() if isinstance(value, dict) else ():
+            yield from drop_unknown(schema.get("items", {}), item, f"{path}[{index}]")
+    for name in list(value) if isinstance(value, dict) else ():
         inner = member(schema, name)
         if inner is None:
+            del value[name]
             yield f'unknown field "{child(path, name)}"{_meant(name, schema)}'
         else:
-            yield from unknown_fields(inner, content, child(path, name))
+            yield from drop_unknown(inner, value[name], child(path, name))
 
 
 def _meant(name: str, schema: Schema) -> str:
-    close = difflib.get_close_matches(str(name), schema.get("properties", {}), n=1)
+    close = difflib.get_close_matches(name, schema.get("properties", {}), n=1)
     return f', did you mean "{close[0]}"?' if close else ""
 
 

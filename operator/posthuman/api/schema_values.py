@@ -7,6 +7,7 @@ CEL rules are cel_rules.py's matter, and run only if nothing here is blocking.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -50,8 +51,8 @@ def invalid(path: str, value: Any, detail: str, blocking: bool = False) -> Field
 
 
 def _shown(value: Any) -> str:
-    """A value as the API server quotes it; YAML brings dates, which JSON doesn't know."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    """A value as the API server quotes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _told(error: ValidationError) -> FieldError:
@@ -73,7 +74,9 @@ def _type(path: str, instance: Any, wanted: str) -> FieldError:
 
 
 def _type_name(instance: Any) -> str:
-    names = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string"}
+    if isinstance(instance, int) and not _is_integer(None, instance):
+        return "boolean" if isinstance(instance, bool) else "number"
+    names = {type(None): "null", int: "integer", float: "number", str: "string"}
     return names.get(type(instance)) or ("array" if isinstance(instance, list) else "object")
 
 
@@ -125,9 +128,23 @@ def _each_required(
 def _whole_pattern(
     validator: Validator, pattern: str, instance: Any, schema: Schema
 ) -> Iterator[ValidationError]:
-    """Go's `$` is the end of the text; Python's also matches before a last line break."""
-    if isinstance(instance, str) and not re.search(pattern.replace("$", r"\Z"), instance):
+    """Go's `$` is the end of the text; Python's also matches before a last line break.
+
+    Of a text whose length is wrong already, no more is said.
+    """
+    shortest, longest = schema.get("minLength", 0), schema.get("maxLength", math.inf)
+    if not isinstance(instance, str) or not shortest <= len(instance) <= longest:
+        return
+    if not re.search(pattern.replace("$", r"\Z"), instance):
         yield ValidationError("")
+
+
+def _is_integer(checker: object, instance: Any) -> bool:
+    """64 bits, as the API server holds it; 2.0 is one, true is none."""
+    if isinstance(instance, float):
+        return instance.is_integer()
+    number = isinstance(instance, int) and not isinstance(instance, bool)
+    return number and -(2**63) <= instance < 2**63
 
 
 _CHECKER = jsonschema.validators.create(
@@ -137,7 +154,7 @@ _CHECKER = jsonschema.validators.create(
         "required": _each_required,
         "pattern": _whole_pattern,
     },
-    type_checker=Draft202012Validator.TYPE_CHECKER,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
 )
 
 
@@ -153,10 +170,13 @@ def _duplicates(schema: Schema, value: Any, path: str) -> Iterator[FieldError]:
 
 
 def _same_keys(schema: Schema, value: list[Any], path: str) -> Iterator[FieldError]:
-    seen: list[dict[str, Any]] = []
     names = schema.get("x-kubernetes-list-map-keys", [])
-    for index, item in enumerate(value if names else ()):
-        key = {name: item.get(name) for name in names} if isinstance(item, dict) else {}
-        if key in seen:
+    others = [index for index, item in enumerate(value) if not isinstance(item, dict)]
+    if names and others:
+        detail = "must be an object for an array of list-type map"
+        yield invalid(f"{path}[{others[0]}]", value[others[0]], detail)
+        return
+    keys = [{name: item.get(name) for name in names} for item in value] if names else []
+    for index, key in enumerate(keys):
+        if key in keys[:index]:
             yield FieldError(f"{path}[{index}]", f"Duplicate value: {_shown(key)}")
-        seen.append(key)
