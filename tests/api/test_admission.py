@@ -14,8 +14,9 @@ from posthuman.api.parse import KINDS, parse
 from posthuman.api.schema import schema_of
 from posthuman.errors import UserError
 from tests.api.bodies import BOB, Body, environment, good, job, text_input
-from tests.api.cases import BAD_RULES, BAD_SHAPES, GOOD, UNKNOWN_FIELDS, Case
+from tests.api.cases import BAD_RULES, GOOD, Case
 from tests.api.changes import BAD_CHANGES
+from tests.api.shapes import BAD_SHAPES, UNKNOWN_FIELDS
 
 FIELDS = st.sampled_from(
     sorted({name for kind in KINDS for name in schema_of(kind)["properties"]["spec"]["properties"]})

@@ -9,9 +9,10 @@ import pytest
 
 from posthuman.api.admission import AdmissionError, admit
 from tests.api.bodies import Body, environment, job
-from tests.api.cases import BAD_RULES, BAD_SHAPES, GOOD, UNKNOWN_FIELDS, Case
+from tests.api.cases import BAD_RULES, GOOD, Case
 from tests.api.changes import BAD_CHANGES
 from tests.api.server import Refused, Server, prepared
+from tests.api.shapes import BAD_SHAPES, UNKNOWN_FIELDS
 from tests.api.test_admission import title
 
 pytestmark = pytest.mark.cluster

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from types import NoneType
 from typing import Any, NamedTuple
 
 import jsonschema
@@ -171,12 +172,12 @@ def _duplicates(schema: Schema, value: Any, path: str) -> Iterator[FieldError]:
 
 def _same_keys(schema: Schema, value: list[Any], path: str) -> Iterator[FieldError]:
     names = schema.get("x-kubernetes-list-map-keys", [])
-    others = [index for index, item in enumerate(value) if not isinstance(item, dict)]
+    others = [i for i, item in enumerate(value) if not isinstance(item, (dict, NoneType))]
     if names and others:
         detail = "must be an object for an array of list-type map"
         yield invalid(f"{path}[{others[0]}]", value[others[0]], detail)
         return
-    keys = [{name: item.get(name) for name in names} for item in value] if names else []
+    keys = [{n: item.get(n) for n in names} if item else {} for item in value] if names else []
     for index, key in enumerate(keys):
         if key in keys[:index]:
             yield FieldError(f"{path}[{index}]", f"Duplicate value: {_shown(key)}")
