@@ -43,16 +43,15 @@ def _ending(command: Callable[[], Ending]) -> Ending:
     except Fault as fault:
         report = Report(reason=fault.reason, message=str(fault), user_error=fault.user_error)
         return fault.exit_code, report
-    except SystemExit:
-        return TERMINATED_EXIT_CODE, Report(reason="Terminated", message="stopped by SIGTERM")
     except Exception as error:  # noqa: BLE001  (the top: a bug of ours must leave a report too)
         traceback.print_exc()
         return WORLD_EXIT_CODE, Report(reason="InternalError", message=repr(error))
 
 
 def _terminated(*_: object) -> NoReturn:
-    """A container's first process ignores SIGTERM unless it says otherwise."""
-    raise SystemExit(TERMINATED_EXIT_CODE)
+    """End at once, threads and all; a container's first process ignores SIGTERM by default."""
+    write_report(Report(reason="Terminated", message="stopped by SIGTERM"))
+    os._exit(TERMINATED_EXIT_CODE)
 
 
 def _read_plan(kind: type[P]) -> P:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import obstore
 from obstore.store import ObjectStore
 
 from jobkit.errors import ObjectMissing, UserFault
@@ -23,7 +22,7 @@ from jobkit.manifest import (
     encode_manifest,
 )
 from jobkit.models import inspect_model
-from jobkit.objects import open_store, read_small, store_errors
+from jobkit.objects import open_store, put_bytes, read_small
 from jobkit.outputs import LOGS_PREFIX, Found, Verdict, judge, list_folder
 from jobkit.plan import ExportPlan
 from jobkit.report import Report
@@ -63,8 +62,7 @@ async def _put_manifest(store: ObjectStore, plan: ExportPlan, manifest: Manifest
     key = f"{plan.destination}/{MANIFEST_NAME}"
     created_at = await _earlier_date(store, key) or _now()
     raw = encode_manifest(msgspec.structs.replace(manifest, created_at=created_at))
-    with store_errors(key):
-        await obstore.put_async(store, key, raw)
+    await put_bytes(store, key, raw)
     return raw
 
 

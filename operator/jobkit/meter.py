@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -23,16 +24,18 @@ class Meter:
         say: Callable[[str], None] = lambda line: print(line, flush=True),
     ) -> None:
         self._verb, self._total, self._clock, self._say = verb, total_bytes, clock, say
+        self._lock = threading.Lock()  # uploads count from several threads
         self.done = 0
         self._started = self._last = clock()
 
     def add(self, count: int) -> None:
         """`count` more bytes are done (negative: they have to be done again)."""
-        self.done += count
-        now = self._clock()
-        if now - self._last >= SECONDS_BETWEEN_LINES:
-            self._last = now
-            self._say(self.line())
+        with self._lock:
+            self.done += count
+            now = self._clock()
+            if now - self._last >= SECONDS_BETWEEN_LINES:
+                self._last = now
+                self._say(self.line())
 
     def line(self) -> str:
         """`fetch: 12.0 of 96.0 MiB (12 %), 34.0 MiB/s, about 3 s left`."""

@@ -5,11 +5,13 @@ The one place that knows obstore's constructors and exceptions; posthuman.store 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -19,6 +21,9 @@ from obstore.store import LocalStore, ObjectStore, S3Store
 from jobkit.errors import ObjectMissing, UserFault, WorldFault
 from jobkit.plan import Store
 
+T = TypeVar("T")
+_THREADS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="store")
+
 if TYPE_CHECKING:
     from obstore.store import S3Config
 
@@ -27,6 +32,7 @@ SECRET_KEY_ENV = "AWS_SECRET_ACCESS_KEY"
 DEFAULT_REGION = "us-east-1"
 MAX_RETRIES = 4
 RETRY_TIMEOUT_SECONDS = 30  # after it the step fails and the operator decides
+PARTS_AT_ONCE = 4  # of one object that is written
 SMALL_OBJECT_BYTES = 64 * 1024 * 1024  # manifests and the like; nothing larger is held in memory
 
 
@@ -82,7 +88,7 @@ def _s3_config(store: Store, credentials: Mapping[str, str]) -> S3Config:
 
 
 @contextmanager
-def store_errors(key: str) -> Iterator[None]:
+def _store_errors(key: str) -> Iterator[None]:
     """Tell obstore's errors in ours. Raises ObjectMissing or WorldFault."""
     try:
         yield
@@ -99,14 +105,55 @@ def store_errors(key: str) -> Iterator[None]:
 
 async def read_small(store: ObjectStore, key: str) -> bytes:
     """A whole object of at most 64 MiB. Raises ObjectMissing, WorldFault, UserFault (too large)."""
-    with store_errors(key):
-        result = await obstore.get_async(store, key)
+
+    def read() -> bytes:
+        result = obstore.get(store, key)
         if result.meta["size"] > SMALL_OBJECT_BYTES:
             raise UserFault("ObjectTooLarge", f"{key!r} has more than {SMALL_OBJECT_BYTES} bytes")
-        return bytes(await result.bytes_async())
+        return bytes(result.bytes())
+
+    return await _in_thread(key, read)
 
 
 async def object_size(store: ObjectStore, key: str) -> int:
     """Bytes of an object. Raises ObjectMissing, WorldFault."""
-    with store_errors(key):
-        return (await obstore.head_async(store, key))["size"]
+    return await _in_thread(key, lambda: obstore.head(store, key)["size"])
+
+
+async def read_range(store: ObjectStore, key: str, start: int, end: int) -> bytes:
+    """Bytes [start, end), fewer if the object ends before. Raises ObjectMissing, WorldFault."""
+    return await _in_thread(key, lambda: bytes(obstore.get_range(store, key, start=start, end=end)))
+
+
+async def put_bytes(store: ObjectStore, key: str, content: bytes) -> None:
+    """Write a whole object in one step. Raises WorldFault."""
+    await _in_thread(key, lambda: obstore.put(store, key, content))
+
+
+async def put_chunks(
+    store: ObjectStore, key: str, chunks: Iterator[bytes], part_bytes: int
+) -> None:
+    """Write a large object in parts; `chunks` is read in another thread. Raises WorldFault."""
+
+    def put() -> object:
+        return obstore.put(
+            store,
+            key,
+            chunks,
+            use_multipart=True,
+            chunk_size=part_bytes,
+            max_concurrency=PARTS_AT_ONCE,
+        )
+
+    await _in_thread(key, put)
+
+
+async def _in_thread(key: str, call: Callable[[], T]) -> T:
+    """Await one of obstore's blocking calls.
+
+    Its coroutines are not used: their runtime comes back to Python from threads of its own, and
+    aborts the process if the interpreter is just ending
+    (https://github.com/PyO3/pyo3-async-runtimes/issues/40).
+    """
+    with _store_errors(key):
+        return await asyncio.get_running_loop().run_in_executor(_THREADS, call)

@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import msgspec
-import obstore
 from obstore.store import ObjectStore
 from yarl import URL
 
@@ -25,7 +24,7 @@ from jobkit.manifest import (
     digest_of,
 )
 from jobkit.models import refuse_pickles
-from jobkit.objects import object_size, read_small, store_errors
+from jobkit.objects import object_size, read_range, read_small
 from jobkit.paths import file_name_of, safe_relative
 from jobkit.plan import StageInput, UriPolicy
 from jobkit.transfer import RangeSource, parts_in_order
@@ -62,10 +61,7 @@ class StoreSource:
         self._store, self._key = store, key
 
     async def read(self, start: int, end: int) -> bytes:
-        with store_errors(self._key):
-            part = bytes(
-                await obstore.get_range_async(self._store, self._key, start=start, end=end)
-            )
+        part = await read_range(self._store, self._key, start, end)
         if len(part) != end - start:
             raise WorldFault("StoreUnavailable", f"{self._key} ends early, at {start + len(part)}")
         return part

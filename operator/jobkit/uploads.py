@@ -6,23 +6,21 @@ import asyncio
 import hashlib
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import obstore
 from obstore.store import ObjectStore
 
 from jobkit.errors import UserFault, WorldFault
 from jobkit.manifest import ManifestFile
 from jobkit.meter import Meter
-from jobkit.objects import store_errors
+from jobkit.objects import put_bytes, put_chunks
 from jobkit.outputs import Found
 from jobkit.tasks import together
 
 CHUNK_BYTES = 8 * 1024 * 1024
 MAX_PARTS = 9_000  # S3 allows 10,000 parts an object
 FILES_AT_ONCE = 3
-PARTS_AT_ONCE = 4
 
 
 async def send_files(
@@ -44,44 +42,23 @@ async def send_files(
 async def _send_file(
     store: ObjectStore, key: str, file: Found, count: Callable[[int], None]
 ) -> ManifestFile:
-    with OpenedFile(file) as opened:
-        if file.size - file.first_byte <= CHUNK_BYTES:
-            content = await asyncio.to_thread(opened.read, CHUNK_BYTES)
-            with store_errors(key):
-                await obstore.put_async(store, key, content)
-            count(len(content))
+    with OpenedFile(file, count) as opened:
+        if opened.left <= CHUNK_BYTES:
+            await put_bytes(store, key, await asyncio.to_thread(opened.read))
         else:
-            await _send_parts(store, key, opened, count)
+            part_bytes = max(CHUNK_BYTES, opened.left // MAX_PARTS + 1)
+            await put_chunks(store, key, iter(opened.read, b""), part_bytes)
         return ManifestFile(
             path=file.path, sha256=opened.sha256, size=opened.sent, file_class=file.file_class
         )
 
 
-async def _send_parts(
-    store: ObjectStore, key: str, opened: OpenedFile, count: Callable[[int], None]
-) -> None:
-    async def chunks() -> AsyncIterator[bytes]:
-        while chunk := await asyncio.to_thread(opened.read, CHUNK_BYTES):
-            yield chunk
-            count(len(chunk))
-
-    with store_errors(key):
-        await obstore.put_async(
-            store,
-            key,
-            chunks(),
-            use_multipart=True,
-            chunk_size=max(CHUNK_BYTES, opened.left // MAX_PARTS + 1),
-            max_concurrency=PARTS_AT_ONCE,
-        )
-
-
 class OpenedFile:
-    """A file opened without following a link, which hashes what is read of it."""
+    """A file opened without following a link, which hashes and counts what is read of it."""
 
-    def __init__(self, file: Found) -> None:
-        self._file, self._hash, self.sent = file, hashlib.sha256(), 0
-        self.left = file.size - file.first_byte
+    def __init__(self, file: Found, count: Callable[[int], None]) -> None:
+        self._file, self._count, self._hash = file, count, hashlib.sha256()
+        self.sent, self.left = 0, file.size - file.first_byte
 
     def __enter__(self) -> OpenedFile:
         self._descriptor = open_beneath(self._file.root, self._file.relative)
@@ -91,12 +68,13 @@ class OpenedFile:
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
 
-    def read(self, size: int) -> bytes:
-        """The next bytes, at most as many in all as the file had when it was listed."""
-        chunk = os.read(self._descriptor, min(size, self.left))
+    def read(self) -> bytes:
+        """The next 8 MiB, at most as many in all as the file had when it was listed."""
+        chunk = os.read(self._descriptor, min(CHUNK_BYTES, self.left))
         self._hash.update(chunk)
         self.sent += len(chunk)
         self.left -= len(chunk)
+        self._count(len(chunk))
         return chunk
 
     @property

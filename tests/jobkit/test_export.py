@@ -8,15 +8,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-import obstore
 import pytest
 from obstore.store import ObjectStore
 
 from jobkit import uploads
-from jobkit.errors import WorldFault
+from jobkit.errors import ObjectMissing, WorldFault
 from jobkit.export import canonical, export
 from jobkit.manifest import Manifest, decode_manifest, digest_of
-from jobkit.objects import open_store
+from jobkit.objects import open_store, read_small
 from jobkit.outputs import Found
 from jobkit.plan import Store
 from jobkit.staged import Staged, StagedInput, write_staged
@@ -42,7 +41,7 @@ def objects(store: Store) -> ObjectStore:
 
 
 async def get(objects: ObjectStore, key: str) -> bytes:
-    return bytes(await (await obstore.get_async(objects, key)).bytes_async())
+    return await read_small(objects, key)
 
 
 async def manifest_of(objects: ObjectStore) -> Manifest:
@@ -140,7 +139,7 @@ async def test_without_every_file_there_is_no_manifest(
     monkeypatch.setattr(uploads, "open_beneath", fails_at_the_weights)
     with pytest.raises(WorldFault, match="gone"):
         await export(export_plan(tmp_path, store=store))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ObjectMissing):
         await get(objects, "jobs/u1/manifest.json")
 
 
@@ -163,7 +162,7 @@ async def test_too_large_results_stay(tmp_path: Path, store: Store, objects: Obj
     manifest = await manifest_of(objects)
     assert (manifest.outcome, manifest.model) == ("Failed", None)
     assert [file.path for file in manifest.files] == ["logs/algorithm.log"]
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ObjectMissing):
         await get(objects, "jobs/u1/dump.bin")
 
 

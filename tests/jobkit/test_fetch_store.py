@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import obstore
 import pytest
 from obstore.store import ObjectStore
 
 from jobkit import transfer
 from jobkit.errors import Fault
 from jobkit.fetch import fetch
-from jobkit.objects import open_store
+from jobkit.objects import open_store, put_bytes
 from jobkit.plan import StageInput, StagePlan, Store
 from jobkit.staged import read_staged
 from tests.jobkit.plans import OWNER, folder_store, stage_plan, write
@@ -92,7 +91,7 @@ async def test_a_file_that_is_not_what_the_manifest_says_is_refused(
     tmp_path: Path, store: Store, objects: ObjectStore
 ) -> None:
     digest = await fill(objects, "jobs/u1", {"a.txt": BIG})
-    await obstore.put_async(objects, "jobs/u1/a.txt", os.urandom(len(BIG)))
+    await put_bytes(objects, "jobs/u1/a.txt", os.urandom(len(BIG)))
     fault = await refused(stage_plan(tmp_path, [asset("jobs/u1", digest, "dataset")], store))
     assert fault.reason == "ChecksumMismatch"
     assert not (tmp_path / "inputs/model/a.txt").exists()
@@ -102,14 +101,14 @@ async def test_a_file_that_is_shorter_than_the_manifest_says_is_refused(
     tmp_path: Path, store: Store, objects: ObjectStore
 ) -> None:
     digest = await fill(objects, "jobs/u1", {"a.txt": BIG})
-    await obstore.put_async(objects, "jobs/u1/a.txt", BIG[:100_000])
+    await put_bytes(objects, "jobs/u1/a.txt", BIG[:100_000])
     await refused(stage_plan(tmp_path, [asset("jobs/u1", digest, "dataset")], store))
     assert not (tmp_path / "inputs/model/a.txt").exists()
 
 
 async def test_one_object_of_an_upload(tmp_path: Path, store: Store, objects: ObjectStore) -> None:
     key = f"uploads/{OWNER}/text/corpus.jsonl"
-    await obstore.put_async(objects, key, BIG)
+    await put_bytes(objects, key, BIG)
     await fetch(stage_plan(tmp_path, [upload(key)], store))
     assert (tmp_path / "inputs/text/corpus.jsonl").read_bytes() == BIG
 
@@ -119,7 +118,7 @@ async def test_each_input_has_its_own_folder(
 ) -> None:
     names = ["first", "second", "third"]
     for name in names:
-        await obstore.put_async(objects, f"uploads/{OWNER}/{name}.txt", name.encode())
+        await put_bytes(objects, f"uploads/{OWNER}/{name}.txt", name.encode())
     inputs = [
         StageInput(name=name, kind="dataset", upload=f"uploads/{OWNER}/{name}.txt")
         for name in names
@@ -161,9 +160,7 @@ async def test_a_manifest_cannot_name_files_elsewhere(
     raw = b'{"files":[{"path":%s,"sha256":"","size":1,"class":"result"}]}'
     import json
 
-    await obstore.put_async(
-        objects, f"uploads/{OWNER}/x/manifest.json", raw % json.dumps(path).encode()
-    )
+    await put_bytes(objects, f"uploads/{OWNER}/x/manifest.json", raw % json.dumps(path).encode())
     fault = await refused(stage_plan(tmp_path, [upload(f"uploads/{OWNER}/x")], store))
     assert fault.reason == "UnsafeName"
 
@@ -211,8 +208,8 @@ async def test_each_inputs_files_go_to_its_own_folder(
     tmp_path: Path, store: Store, objects: ObjectStore
 ) -> None:
     digest = await fill(objects, "jobs/u1", TINY)
-    await obstore.put_async(objects, "uploads/x/corpus.txt", BIG)
-    await obstore.put_async(objects, "uploads/x/more.txt", b"more")
+    await put_bytes(objects, "uploads/x/corpus.txt", BIG)
+    await put_bytes(objects, "uploads/x/more.txt", b"more")
     more = StageInput(name="more", kind="file", upload="uploads/x/more.txt")
     inputs = [asset("jobs/u1", digest), upload("uploads/x/corpus.txt"), more]
     await fetch(stage_plan(tmp_path, inputs, store))

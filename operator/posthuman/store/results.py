@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import msgspec
-import obstore
 from obstore.store import ObjectStore
 
 from jobkit.errors import Fault, ObjectMissing, UserFault
 from jobkit.manifest import MANIFEST_NAME, Manifest, decode_manifest, digest_of
-from jobkit.objects import object_size, open_store, read_small, store_errors
+from jobkit.objects import object_size, open_store, put_bytes, read_small
 from jobkit.plan import Store
 from posthuman.api.environment import StoreSpec
 from posthuman.errors import NotFound, TransientError, UserError
@@ -60,8 +59,8 @@ class ObjectResultStore:
 
     async def put(self, key: str, content: bytes) -> None:
         """Write a whole object in one step. Raises TransientError."""
-        with core_errors(), store_errors(key):
-            await obstore.put_async(self.objects, key, content)
+        with core_errors():
+            await put_bytes(self.objects, key, content)
 
     async def get(self, key: str) -> bytes:
         """At most 64 MiB. Raises NotFound, TransientError, UserError (too large)."""

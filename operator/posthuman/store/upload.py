@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import obstore
 from obstore.store import ObjectStore
 
 from jobkit.errors import ObjectMissing
@@ -27,7 +26,7 @@ from jobkit.manifest import (
     encode_manifest,
 )
 from jobkit.models import inspect_model
-from jobkit.objects import read_small, store_errors
+from jobkit.objects import put_bytes, read_small
 from jobkit.outputs import Found, list_folder
 from jobkit.transfer import sha256_of
 from jobkit.uploads import send_files
@@ -62,8 +61,7 @@ async def upload(
         )
         if sent != planned:
             raise UserError(f"{path} changed while it was uploaded; upload it again", "FileChanged")
-        with store_errors(prefix):
-            await obstore.put_async(objects, f"{prefix}/{MANIFEST_NAME}", planned)
+        await put_bytes(objects, f"{prefix}/{MANIFEST_NAME}", planned)
     return prefix, digest_of(planned)
 
 
