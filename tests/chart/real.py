@@ -121,9 +121,10 @@ class Installation:
 def installed(facts: Mapping[str, str]) -> Iterator[Installation]:
     """Everything but the Deployment, which would start; deleted at the end."""
     chart = Installation(facts)
-    names = (chart.namespace, chart.tenant)
+    restricted = {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
     namespaces = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, **restricted}}
+        for name in (chart.namespace, chart.tenant)
     ]
     objects = [found for found in chart.objects if found["kind"] != "Deployment"]
     try:

@@ -19,6 +19,12 @@ def test_every_object_is_accepted(chart: Installation) -> None:
     chart.kubectl("apply", "--server-side", "--dry-run=server", objects=chart.objects)
 
 
+def test_the_operator_s_own_pod_is_admitted_at_the_strictest_level(chart: Installation) -> None:
+    (deployment,) = [found for found in chart.objects if found["kind"] == "Deployment"]
+    template = deployment["spec"]["template"]
+    chart.create_pod(chart.namespace, {**template, "metadata": {"name": "operator"}})
+
+
 def test_helm_itself_would_install(cluster_facts: Mapping[str, str]) -> None:
     """CRDs that are there already, of another installation or of none, are taken over."""
     told = helm(
