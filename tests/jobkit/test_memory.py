@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -48,13 +50,20 @@ def sparse(path: Path) -> None:
 
 
 @pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.s3)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Store, dict[str, str], Path]:
-    """The store, its keys, and the folder where its objects lie."""
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[Store, dict[str, str], Path]]:
+    """The store, its keys, and the folder where its objects lie; nothing large stays."""
     if request.param == "file":
-        return folder_store(tmp_path), {}, tmp_path / "store"
-    server: S3Server = request.getfixturevalue("s3_server")
-    store = Store(url=f"s3://{server.bucket}/{tmp_path.name}", endpoint=server.endpoint)
-    return store, server.credentials, server.folder / server.bucket / tmp_path.name
+        folder = tmp_path / "store"
+        yield folder_store(tmp_path), {}, folder
+    else:
+        server: S3Server = request.getfixturevalue("s3_server")
+        folder = server.folder / server.bucket / tmp_path.name
+        store = Store(url=f"s3://{server.bucket}/{tmp_path.name}", endpoint=server.endpoint)
+        yield store, server.credentials, folder
+    for large in (folder, tmp_path / "inputs", tmp_path / "outputs"):
+        shutil.rmtree(large, ignore_errors=True)
 
 
 def test_fetch(tmp_path: Path, place: tuple[Store, dict[str, str], Path]) -> None:
