@@ -1,3 +1,8 @@
 """What every suite shares: the fixtures for real services."""
 
-pytest_plugins = ["tests.services.chain", "tests.services.cluster", "tests.services.s3"]
+pytest_plugins = [
+    "tests.services.chain",
+    "tests.services.cluster",
+    "tests.services.s3",
+    "tests.services.world",
+]

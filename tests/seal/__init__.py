@@ -1,0 +1,1 @@
+"""The seal, looked at from inside a worker on the real cluster."""
