@@ -10,9 +10,10 @@ from eth_account.signers.local import LocalAccount
 from posthuman.api.meta import Key
 from posthuman.assets.observed import open_record
 from posthuman.errors import UserError
+from posthuman.ledger.account import DEV_KEYS, mint
 from posthuman.ledger.ocean import OceanLedger, open_ledger
 from posthuman.ports import Ledger
-from tests.assets.world import REWARD_WEI, Crash, Tripwire, World, at_rest
+from tests.assets.world import REWARD_WEI, TOKENS, Crash, Tripwire, World, at_rest
 from tests.builders import BOB
 from tests.fakes.ledger import FakeLedger
 from tests.services.chain import Chain
@@ -183,3 +184,5 @@ async def test_a_crash_after_any_effect_on_a_real_chain(chain: Chain) -> None:
         await check_real(world, key)
         await world.close()
         at += 1
+    more = await mint(chain.url, DEV_KEYS[1], world.asset(key).status.datatoken, BOB, TOKENS)
+    assert more.startswith("0x")

@@ -203,6 +203,16 @@ async def test_a_person_publishes_with_one_manifest() -> None:
     ]
 
 
+async def test_the_signer_keeps_its_own_asset() -> None:
+    world = World()
+    signer = world.open_ledger().signer
+    key = world.add(model_asset(owner=signer.lower()))
+    await world.publish(key)
+    (nft,) = world.chain.nfts.values()
+    assert nft.owner == signer
+    assert [wei for _, wei, _ in nft.minted] == [REWARD_WEI]
+
+
 async def test_a_deleted_asset_ends_what_is_in_flight_and_begins_nothing() -> None:
     world = World()
     key = world.add()

@@ -123,6 +123,7 @@ def test_rewards_are_counted_in_wei() -> None:
         (MANIFEST, "sha256:" + "e" * 64, "ManifestMismatch"),
         (msgspec.structs.replace(MANIFEST, outcome="Failed"), DIGEST, "SourceFailed"),
         (msgspec.structs.replace(MANIFEST, files=()), DIGEST, "NoModel"),
+        (msgspec.structs.replace(MANIFEST, model=None), DIGEST, "NoModel"),
     ],
 )
 def test_the_stores_manifest_is_believed_alone(

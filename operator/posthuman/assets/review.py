@@ -46,6 +46,12 @@ def review_manifest(asset: ModelAsset, manifest: Manifest, digest: str) -> Probl
             "NoModel",
             f"{source.prefix} holds no file below {CUSTODY_PREFIX}; a model's files must lie there",
         )
+    if manifest.model is None:
+        return Problem(
+            "NoModel",
+            f"{source.prefix}/{CUSTODY_PREFIX} holds no model that can be loaded; it needs a "
+            "config.json and safetensors",
+        )
     return None
 
 
