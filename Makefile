@@ -57,3 +57,11 @@ demo: venv ## the whole story on this machine, without a cluster (STEPS=500: ful
 .PHONY: demo-cluster
 demo-cluster: cluster ## the same story on the real cluster, installed by helm
 	@$(BIN)/python -m tests.story $(if $(STEPS),--steps $(STEPS))
+
+.PHONY: reference
+reference: venv ## write docs/reference anew from the CRDs
+	@$(BIN)/python docs/reference/generate.py
+
+.PHONY: benchmark
+benchmark: cluster ## jobs a second, beside a bare Kopf handler
+	@$(BIN)/python -m benchmarks.throughput
