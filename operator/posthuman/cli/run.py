@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,25 @@ from rich.console import Console
 from rich.text import Text
 
 from posthuman.api.asset import ModelAsset
-from posthuman.api.job import ComputeJob, Phase
+from posthuman.api.conditions import find_condition
+from posthuman.api.environment import ComputeEnvironment
+from posthuman.api.job import FINISHED, ComputeJob, Phase
 from posthuman.api.parse import dump
 from posthuman.cli.admitted import admitted
 from posthuman.cli.ending import FAILED, REFUSED, SUCCEEDED, said
 from posthuman.cli.logfile import log_to
 from posthuman.cli.watch import Watch
-from posthuman.errors import UserError
+from posthuman.errors import TransientError, UserError
 from posthuman.local.documents import read_documents
 from posthuman.local.layout import layout_of
 from posthuman.local.lock import locked
 from posthuman.local.objects import Objects
 from posthuman.local.outcome import Ending, Outcome, outcome_of_asset, outcome_of_job
 from posthuman.local.session import Place, played_environments, turning
+from posthuman.local.world import World
 
+READY_SECONDS = 30.0  # for an environment's store and chain
+CLEAR_UP_SECONDS = 20.0
 Wanted = ComputeJob | ModelAsset
 EXIT_CODES = {Ending.SUCCEEDED: SUCCEEDED, Ending.FAILED: FAILED, Ending.REFUSED: REFUSED}
 
@@ -68,9 +73,46 @@ def _announce(played: set[str]) -> None:
 async def _to_the_end(objects: Objects, place: Place, wanted: Sequence[Wanted]) -> list[Outcome]:
     watch = Watch(objects, said)
     async with turning(objects, place, watch.tell) as world, watch.shown():
+        await _environments_ready(objects, world)
         await world.until(lambda: all(_outcome(objects, found) for found in wanted))
+        await _cleared_up(objects, world)
     outcomes = [_outcome(objects, found) for found in wanted]
     return [outcome for outcome in outcomes if outcome]
+
+
+async def _environments_ready(objects: Objects, world: World) -> None:
+    """Raises TransientError with the reason of one that isn't within READY_SECONDS."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await world.until(lambda: not _unready(objects))
+    except TimeoutError:
+        raise TransientError("; ".join(_unready(objects))) from None
+
+
+def _unready(objects: Objects) -> list[str]:
+    conditions = {
+        found.metadata.name: find_condition(found.status.conditions, "Ready")
+        for found in objects.all(ComputeEnvironment)
+    }
+    return [
+        f'environment "{name}" is not ready: {ready.message if ready else "not looked at yet"}'
+        for name, ready in conditions.items()
+        if ready is None or ready.status != "True"
+    ]
+
+
+async def _cleared_up(objects: Objects, world: World) -> None:
+    """Finished jobs have dropped their workspaces; what is left after a while, the next run drops."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLEAR_UP_SECONDS):
+            await world.until(
+                lambda: (
+                    not any(
+                        job.status.phase in FINISHED and job.metadata.finalizers
+                        for job in objects.all(ComputeJob)
+                    )
+                )
+            )
 
 
 def _outcome(objects: Objects, wanted: Wanted) -> Outcome | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ from posthuman.local.programs import Machine
 from posthuman.local.world import World
 from posthuman.ports import JobEvent
 
-ALGORITHMS = Path(__file__).resolve().parents[3] / "algorithms"
+ALGORITHMS_ENV = "POSTHUMAN_ALGORITHMS"  # a folder of algorithms, instead of the built-in ones
+BUILTINS = Path(__file__).resolve().parents[3] / "algorithms"
 PROGRESS_SECONDS = 1.0  # a status write costs nothing here
 Say = Callable[[str], None]
 
@@ -69,13 +71,19 @@ async def turning(
     objects: Objects, place: Place, tell: Callable[[JobEvent], None] = lambda _event: None
 ) -> AsyncIterator[World]:
     """The world of these objects, while the block lasts; no process of it outlives the block."""
-    cluster = LocalCluster(objects, place.workdir, Machine(algorithms=ALGORITHMS), tell)
+    algorithms = algorithms_folder()
+    cluster = LocalCluster(objects, place.workdir, Machine(algorithms=algorithms), tell)
     settings = installed_settings(
-        ALGORITHMS, file_root=str(place.file_root), progress_interval_seconds=PROGRESS_SECONDS
+        algorithms, file_root=str(place.file_root), progress_interval_seconds=PROGRESS_SECONDS
     )
     world = World(objects, cluster, build(cluster, SystemClock(), settings))
     async with world.running():
         yield world
+
+
+def algorithms_folder() -> Path:
+    """What `builtin` names: the installed algorithms, or those of $POSTHUMAN_ALGORITHMS."""
+    return Path(os.environ.get(ALGORITHMS_ENV) or BUILTINS).absolute()
 
 
 @contextmanager

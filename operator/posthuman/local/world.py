@@ -33,6 +33,7 @@ class World:
         self._reconcilers = reconcilers
         self._queue = WorkQueue(self._reconcile, observer=_Unobserved())
         self._changed = asyncio.Event()
+        self._jobs_may_look = False
         cluster.on_change(self._wake)
 
     @asynccontextmanager
@@ -61,6 +62,7 @@ class World:
         await self.until(
             lambda: all(found.status.conditions for found in self.objects.all(ComputeEnvironment))
         )
+        self._jobs_may_look = True
         for kind, key in self.objects.all_keys():
             self._wake(kind, key)
 
@@ -69,7 +71,7 @@ class World:
 
     def _wake(self, kind: str, key: Key) -> None:
         self._queue.wake(Item(kind, key))
-        for job in self._concerned(kind, key):
+        for job in self._concerned(kind, key) if self._jobs_may_look else ():
             self._queue.wake(Item("ComputeJob", job))
         self._changed.set()
 
