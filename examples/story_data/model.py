@@ -109,4 +109,3 @@ def _move_into_place(made: Path, folder: Path) -> None:
     except OSError:
         if not folder.is_dir():
             raise
-
