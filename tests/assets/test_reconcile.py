@@ -13,7 +13,7 @@ from posthuman.api.conditions import is_true
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.meta import FINALIZER, Key
 from posthuman.assets.reconcile import AssetReconciler
-from posthuman.errors import NotFound, SecretForbidden
+from posthuman.errors import Conflict, NotFound, SecretForbidden
 from posthuman.ports import Ledger, NonceBook, ResultStore
 from tests.assets.test_crashes import RealWorld
 from tests.assets.world import (
@@ -275,6 +275,21 @@ async def test_a_contended_nonce_book_gives_every_asset_its_own_nonce() -> None:
     world.cluster = Contended(world.cluster.objects)
     await world.publish(key)
     assert next(rivals, None) is None
+
+
+async def test_a_book_that_never_rests_is_tried_again_later_and_nothing_is_signed() -> None:
+    class Contended(FakeCluster):
+        async def save_nonce_book(self, chain_id: int, signer: str, book: NonceBook) -> None:
+            raise Conflict("changed")
+
+    world = World()
+    key = world.add()
+    world.cluster = Contended(world.cluster.objects)
+    operator = world.operator()
+    await operator.reconcile(key)
+    with pytest.raises(Conflict, match="keep changing"):
+        await operator.reconcile(key)
+    assert not begun(world.asset(key))
 
 
 async def publish_together(world: World, keys: list[Key], mine: bool = False) -> None:
