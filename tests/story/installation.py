@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from posthuman.api.meta import GROUP, PLURALS
 from tests.cluster import facts
@@ -30,14 +31,14 @@ def install(tenants: Sequence[str]) -> None:
 
 
 def clear(tenants: Sequence[str]) -> None:
-    """Take away the release, and every object of its kinds whether or not an operator lives.
+    """Take away the release, and what its people have, whether or not an operator lives.
 
     For worlds whose chain and store are thrown away as well: nobody is asked to finish anything.
     """
     attempt(program("helm"), "--kubeconfig", KUBECONFIG, "uninstall", RELEASE,
             "--namespace", SYSTEM_NAMESPACE, "--ignore-not-found", "--wait")  # fmt: skip
     for kind in _installed_kinds():
-        _delete_all(kind)
+        _delete_ours(kind, tenants)
     kubectl("delete", "namespace", *tenants, WORK_NAMESPACE, SYSTEM_NAMESPACE, "--ignore-not-found")
 
 
@@ -65,12 +66,21 @@ def _installed_kinds() -> list[str]:
     return [kind for kind in KINDS if f"/{kind}\n" in known]
 
 
-def _delete_all(kind: str) -> None:
+def _delete_ours(kind: str, tenants: Sequence[str]) -> None:
+    """One patch and one deletion an object, so that none waits for its finalizer."""
     listed = json.loads(kubectl("get", kind, "--all-namespaces", "-o", "json"))["items"]
     for body in listed:
-        metadata = body["metadata"]
-        place = ("--namespace", metadata["namespace"]) if "namespace" in metadata else ()
-        kubectl("delete", kind, metadata["name"], *place, "--wait=false")
-        free = '{"metadata": {"finalizers": null}}'
-        attempt(program("kubectl"), "--kubeconfig", KUBECONFIG, "patch", kind, metadata["name"],
-                *place, "--type=merge", "--patch", free)  # fmt: skip
+        if not _is_ours(body, tenants):
+            continue
+        name, namespace = body["metadata"]["name"], body["metadata"].get("namespace", "")
+        place = ("--namespace", namespace) if namespace else ()
+        kubectl("delete", kind, name, *place, "--wait=false")
+        attempt(program("kubectl"), "--kubeconfig", KUBECONFIG, "patch", kind, name, *place,
+                "--type=merge", "--patch", '{"metadata": {"finalizers": null}}')  # fmt: skip
+
+
+def _is_ours(body: Mapping[str, Any], tenants: Sequence[str]) -> bool:
+    """A cluster may be shared with other installations."""
+    if "namespace" in body["metadata"]:
+        return body["metadata"]["namespace"] in tenants
+    return bool(body["spec"]["workNamespace"] == WORK_NAMESPACE)
