@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Protocol, TypeVar
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,7 +16,6 @@ from rich.text import Text
 from posthuman.api.asset import ModelAsset
 from posthuman.api.conditions import find_condition
 from posthuman.api.job import ComputeJob, Phase
-from posthuman.local.objects import Objects
 from posthuman.ports import JobEvent
 
 FRAMES_PER_SECOND = 4
@@ -24,12 +24,19 @@ BAR_WIDTH = 24
 STYLES = {Phase.SUCCEEDED: "green", Phase.FAILED: "red", Phase.STOPPED: "red"}
 
 Footer = Callable[[], Text]
+Seen = TypeVar("Seen", ComputeJob, ModelAsset)
+
+
+class Visible(Protocol):
+    """What is there now: this machine's objects, or what a cluster has told."""
+
+    def all(self, kind: type[Seen]) -> list[Seen]: ...
 
 
 class Watch:
     """Shows every job, and every asset that no job made."""
 
-    def __init__(self, objects: Objects, console: Console, footer: Footer | None = None) -> None:
+    def __init__(self, objects: Visible, console: Console, footer: Footer | None = None) -> None:
         self._objects = objects
         self._console = console
         self._footer = footer

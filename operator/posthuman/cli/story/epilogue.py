@@ -35,8 +35,8 @@ class Epilogue(msgspec.Struct, frozen=True, kw_only=True):
     plot: Path
 
 
-def shown(epilogue: Epilogue, workdir: Path) -> Group:
-    """Ready to be printed."""
+def shown(epilogue: Epilogue, where: str) -> Group:
+    """Ready to be printed; `where` says where everything lies."""
     bobs = epilogue.bobs
     parts: list[RenderableType] = [
         table_of(epilogue.rows),
@@ -48,7 +48,7 @@ def shown(epilogue: Epilogue, workdir: Path) -> Group:
         *(_generated(line) for line in epilogue.texts),
         Text("\nWhere Charlie's model comes from, by chain and store alone:"),
         Padding(lineage_tree(epilogue.lineage), (0, 0, 0, 2)),
-        Text("\n" + _where(epilogue, workdir)),
+        Text("\n" + where),
     ]
     return Group(*parts)
 
@@ -83,7 +83,8 @@ def _generated(line: Mapping[str, Any]) -> Padding:
     return Padding(Text.assemble((str(line["prompt"]), "bold"), f" {words} …"), (0, 0, 0, 2))
 
 
-def _where(epilogue: Epilogue, workdir: Path) -> str:
+def where_on_a_laptop(epilogue: Epilogue, workdir: Path) -> str:
+    """The folder, and what is different on a cluster."""
     return (
         f"Everything lies in {workdir}: store/ (models, results, manifests), chain/ (the chain's "
         f"state), jobs/ (each step's log), {epilogue.plot.name} (the losses as a plot).\n"
