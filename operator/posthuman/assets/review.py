@@ -10,6 +10,7 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.quantities import parse_tokens_wei
 from posthuman.assets.observed import Problem
+from posthuman.environments.tenants import review_tenant
 from posthuman.errors import UserError
 
 NAME_LETTERS = 4  # Ocean's DDO schema asks for as many
@@ -101,26 +102,10 @@ def _metadata(asset: ModelAsset, environment: ComputeEnvironment) -> Problem | N
 
 
 def _tenant(asset: ModelAsset, environment: ComputeEnvironment) -> Problem | None:
-    tenants = environment.spec.policy.tenants
-    if not tenants or asset.spec.job_uid:  # a job's tenant was reviewed with the job
+    if asset.spec.job_uid:  # a job's tenant was reviewed with the job
         return None
-    namespace = asset.metadata.namespace
-    owners = {
-        owner.lower() for found in tenants if found.namespace == namespace for owner in found.owners
-    }
-    if not any(found.namespace == namespace for found in tenants):
-        return Problem(
-            "NamespaceNotAllowed",
-            f'namespace "{namespace}" is no tenant of environment '
-            f'"{environment.metadata.name}"; ask its admin to add it to policy.tenants',
-        )
-    if owners and asset.spec.owner.lower() not in owners:
-        return Problem(
-            "OwnerNotAllowed",
-            f'namespace "{namespace}" may not act for {asset.spec.owner}; '
-            "use an address of yours, or ask the environment's admin",
-        )
-    return None
+    refusal = review_tenant(environment, asset.metadata.namespace, asset.spec.owner)
+    return Problem(refusal.reason, refusal.message) if refusal else None
 
 
 def _source(asset: ModelAsset, environment: ComputeEnvironment) -> Problem | None:

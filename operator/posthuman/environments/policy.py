@@ -14,6 +14,7 @@ from posthuman.api.quantities import parse_bytes, parse_cpu_millis, parse_durati
 from posthuman.environments.catalogue import Catalogue
 from posthuman.environments.input_policy import review_inputs
 from posthuman.environments.request import Request
+from posthuman.environments.tenants import review_tenant
 from posthuman.environments.verdict import Refusal, Verdict, Waiting
 
 
@@ -48,25 +49,8 @@ def _ready(request: Request) -> Verdict:
 
 
 def _tenant(request: Request) -> Verdict:
-    tenants = request.environment.spec.policy.tenants
-    if not tenants:
-        return None
-    namespace = request.job.metadata.namespace
-    tenant = next((found for found in tenants if found.namespace == namespace), None)
-    if tenant is None:
-        return Refusal(
-            "NamespaceNotAllowed",
-            f'namespace "{namespace}" is no tenant of environment '
-            f'"{request.environment.metadata.name}"; ask its admin to add it to policy.tenants',
-        )
-    owners = {owner.lower() for owner in tenant.owners}
-    if owners and request.job.spec.owner.lower() not in owners:
-        return Refusal(
-            "OwnerNotAllowed",
-            f'namespace "{namespace}" may not act for {request.job.spec.owner}; '
-            "use an address of yours, or ask the environment's admin",
-        )
-    return None
+    job = request.job
+    return review_tenant(request.environment, job.metadata.namespace, job.spec.owner)
 
 
 def _timeout(request: Request) -> Verdict:
