@@ -161,8 +161,8 @@ def lineage(
 def demo(
     workdir: Workdir = Path(".demo"),
     steps: Annotated[
-        int, typer.Option("--steps", min=1, help="Training steps of each generation.")
-    ] = 20,
+        int | None, typer.Option("--steps", min=1, help="Training steps of each generation.")
+    ] = None,
     model: Annotated[
         DemoModel, typer.Option("--model", help="smollm2, or tiny for a quick look.")
     ] = DemoModel.SMOLLM2,
@@ -172,4 +172,4 @@ def demo(
     from posthuman.cli.story.tell import tell_story
 
     pace = SMOLLM2 if model is DemoModel.SMOLLM2 else TINY
-    _end(lambda: tell_story(workdir.absolute(), pace, steps))
+    _end(lambda: tell_story(workdir.absolute(), pace, steps or pace.steps))

@@ -102,7 +102,7 @@ def _unready(objects: Objects) -> list[str]:
 
 
 async def _cleared_up(objects: Objects, world: World) -> None:
-    """Finished jobs have dropped their workspaces; what is left after a while, the next run drops."""
+    """Finished jobs have dropped their workspaces; what is left, the next run drops."""
     with suppress(TimeoutError):
         async with asyncio.timeout(CLEAR_UP_SECONDS):
             await world.until(

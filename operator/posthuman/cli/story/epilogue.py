@@ -56,19 +56,20 @@ def shown(epilogue: Epilogue, where: str) -> Group:
 def table_of(rows: Sequence[Generation]) -> Table:
     """One line a generation."""
     table = Table(title="Three generations", title_justify="left")
-    for title in ("asset", "DID", "owner", "parents"):
-        table.add_column(title, overflow="fold")
-    for title in ("loss", "tokens minted", "GPU-seconds"):
-        table.add_column(title, justify="right")
+    for title in ("asset", "owner", "parent"):
+        table.add_column(title, no_wrap=True)
+    for title in ("loss", "minted", "GPU-s"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("DID (whole below)", no_wrap=True, overflow="ellipsis")
     for row in rows:
         table.add_row(
             row.asset,
-            row.did,
             row.owner,
             ", ".join(row.parents) or "none",
             f"{row.loss:.4f}",
             f"{row.minted:g}",
             f"{row.gpu_seconds:.1f}",
+            row.did,
         )
     return table
 
@@ -89,7 +90,8 @@ def where_on_a_laptop(epilogue: Epilogue, workdir: Path) -> str:
         f"Everything lies in {workdir}: store/ (models, results, manifests), chain/ (the chain's "
         f"state), jobs/ (each step's log), {epilogue.plot.name} (the losses as a plot).\n"
         f"Ask again at any time: posthuman lineage {epilogue.rows[-1].did} --workdir {workdir}\n"
-        "Loss: nats a token on 10 held-out samples. GPU-seconds count CPU processes here.\n"
+        "loss: nats a token on 10 held-out samples; minted: datatokens; GPU-s: seconds of training, "
+        "of CPU processes here.\n"
         "No orders are checked yet: nobody had to pay for Alice's or Bob's model. Nothing is "
         "sealed on a laptop; on a cluster, a worker reaches nothing but its peers."
     )

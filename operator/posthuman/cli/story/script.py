@@ -42,7 +42,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 SMOLLM2 = Pace(
     model="model",
     model_name="SmolLM2-135M",
-    steps=20,
+    steps=16,
     batch_size=2,
     block_length=128,
     learning_rate=5e-5,

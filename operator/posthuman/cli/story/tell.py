@@ -128,7 +128,11 @@ class Telling:
         folder = self._workdir / "data"
         losses = folder / "losses.json"
         losses.write_bytes(msgspec.json.encode({row.owner: row.loss for row in rows}))
-        arguments = (str(losses), "--out", str(plot))
+        arguments = [str(losses), "--out", str(plot)]
+        for key in (cast.BOB_TRAINS, cast.CHARLIE_TRAINS):
+            curve = folder / f"{key.namespace}.csv"
+            curve.write_bytes(await self._result(key, "loss.csv"))
+            arguments += ["--curve", f"{key.namespace.capitalize()}={curve}"]
         await make(folder / "plot.log", "examples.story_data.plot", *arguments)
 
     async def _rows(self) -> list[Generation]:
