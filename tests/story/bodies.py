@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -87,3 +88,8 @@ def _secret(name: str, content: dict[str, str]) -> Body:
         "metadata": {"name": name, "namespace": WORK_NAMESPACE},
         "stringData": content,
     }
+
+
+def as_text(*bodies: Body) -> str:
+    """For `kubectl apply -f -`: JSON is YAML."""
+    return "\n---\n".join(json.dumps(body) for body in bodies)

@@ -90,6 +90,11 @@ class Recorder:
         with self._changed:
             return self._now.get((kind, namespace, name))
 
+    def present(self, kind: str) -> list[Body]:
+        """Every object of a kind that is there now."""
+        with self._changed:
+            return [body for (known, _, _), body in self._now.items() if known == kind]
+
     def wait(self, holds: Callable[[], bool], timeout_seconds: float, what: str) -> None:
         """Until the condition holds, which is looked at after each change."""
         deadline = time.monotonic() + timeout_seconds
