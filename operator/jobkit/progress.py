@@ -8,19 +8,23 @@ Algorithms don't import this module (they know nothing of the operator); the for
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+MAX_METRICS = 64
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]  # what every reader of JSON can hold
+Metrics = Annotated[dict[str, float], msgspec.Meta(max_length=MAX_METRICS)]
 
 
 class ProgressLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How far the algorithm is."""
 
     percent: float
-    step: int = 0
-    total_steps: int = 0
+    step: Count = 0
+    total_steps: Count = 0
     eta_seconds: float | None = None
-    metrics: dict[str, float] = {}
+    metrics: Metrics = {}
 
 
 class FailureLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -32,13 +36,13 @@ class FailureLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def parse_line(line: str) -> ProgressLine | FailureLine | None:
-    """A structured line's content, or None for free text."""
+    """A structured line's content, or None for free text; whatever it is, nothing is raised."""
     text = line.strip()
     if not text.startswith('{"posthuman"'):
         return None
     try:
         fields: dict[str, Any] = msgspec.json.decode(text)
-        kind = {"progress": ProgressLine, "failure": FailureLine}.get(fields.pop("posthuman"))
+        kind = {"progress": ProgressLine, "failure": FailureLine}.get(str(fields.pop("posthuman")))
         return msgspec.convert(fields, kind) if kind else None
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.MsgspecError, RecursionError):
         return None

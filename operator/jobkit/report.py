@@ -45,8 +45,11 @@ def encode_report(report: Report) -> bytes:
 
 
 def decode_report(raw: bytes | str) -> Report | None:
-    """The report in a termination message, or None if a program of another kind wrote it."""
+    """The report in a termination message, or None if a program of another kind wrote it.
+
+    Any container may write there, so nothing in it may raise: brackets without end, say.
+    """
     try:
         return msgspec.json.decode(raw, type=Report)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.MsgspecError, RecursionError):
         return None
