@@ -8,6 +8,7 @@ from jobkit.progress import MAX_METRICS, ProgressLine, parse_line
 from jobkit.report import decode_report
 
 DEEP = "[" * 1900 + "]" * 1900
+DEEPER = "[" * 30_000 + "]" * 30_000  # of the 64 KiB that a line may have
 MANY = ",".join(f'"m{number}":1' for number in range(MAX_METRICS + 1))
 
 
@@ -16,7 +17,7 @@ MANY = ",".join(f'"m{number}":1' for number in range(MAX_METRICS + 1))
     [
         '{"posthuman": []}',
         '{"posthuman": {"progress": 1}}',
-        f'{{"posthuman":"progress","percent":1,"x":{DEEP}}}',
+        f'{{"posthuman":"progress","percent":1,"x":{DEEPER}}}',
         '{"posthuman":"progress","percent":1e999}',
         '{"posthuman":"failure","reason":"X","message":"\\ud800"}',
     ],
