@@ -39,7 +39,7 @@ def errors_as_sentences() -> Iterator[None]:
 
 def complain(sentence: str) -> None:
     """One error, as it is: no markup is read in it."""
-    said.print(Text("error: ", style="bold red") + Text(sentence))
+    said.print(Text("error: ", style="bold red") + Text(sentence), soft_wrap=True)
 
 
 def end_as_by_ctrl_c(*signals: signal.Signals) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -55,23 +56,27 @@ def shown(epilogue: Epilogue, where: str) -> Group:
 
 def table_of(rows: Sequence[Generation]) -> Table:
     """One line a generation."""
-    table = Table(title="Three generations", title_justify="left")
-    for title in ("asset", "owner", "parent"):
+    table = Table(title="Three generations", title_justify="left", box=box.SIMPLE_HEAD)
+    for title in ("asset", "DID", "owner", "parents"):
         table.add_column(title, no_wrap=True)
-    for title in ("loss", "minted", "GPU-s"):
+    for title in ("loss", "tokens\nminted", "GPU-\nseconds"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("DID (whole below)", no_wrap=True, overflow="ellipsis")
     for row in rows:
         table.add_row(
-            row.asset,
+            _name(row.asset),
+            f"{row.did[:11]}…{row.did[-4:]}",  # whole in the tree below
             row.owner,
-            ", ".join(row.parents) or "none",
+            ", ".join(map(_name, row.parents)) or "none",
             f"{row.loss:.4f}",
             f"{row.minted:g}",
             f"{row.gpu_seconds:.1f}",
-            row.did,
         )
     return table
+
+
+def _name(asset: str) -> str:
+    """Without its namespace, which is the owner's."""
+    return asset.rpartition("/")[2]
 
 
 def texts_of(generations: bytes) -> tuple[Mapping[str, Any], ...]:
@@ -89,9 +94,14 @@ def where_on_a_laptop(epilogue: Epilogue, workdir: Path) -> str:
     return (
         f"Everything lies in {workdir}: store/ (models, results, manifests), chain/ (the chain's "
         f"state), jobs/ (each step's log), {epilogue.plot.name} (the losses as a plot).\n"
-        f"Ask again at any time: posthuman lineage {epilogue.rows[-1].did} --workdir {workdir}\n"
-        "loss: nats a token on 10 held-out samples; minted: datatokens; GPU-s: seconds of training, "
-        "of CPU processes here.\n"
+        "Loss: nats a token on 10 held-out samples. GPU-seconds: of training, here by CPU "
+        "processes.\n"
         "No orders are checked yet: nobody had to pay for Alice's or Bob's model. Nothing is "
-        "sealed on a laptop; on a cluster, a worker reaches nothing but its peers."
+        "sealed on a laptop; on a cluster, a worker reaches nothing but its peers.\n"
+        "Ask for the family tree again at any time:"
     )
+
+
+def ask_again(epilogue: Epilogue, workdir: Path) -> str:
+    """The command, on one line to be copied."""
+    return f"  posthuman lineage {epilogue.rows[-1].did} --workdir {workdir}"

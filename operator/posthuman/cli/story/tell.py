@@ -20,7 +20,14 @@ from posthuman.cli.ending import SUCCEEDED, said
 from posthuman.cli.lineage import trace
 from posthuman.cli.logfile import log_to
 from posthuman.cli.story import cast
-from posthuman.cli.story.epilogue import Epilogue, Minted, shown, texts_of, where_on_a_laptop
+from posthuman.cli.story.epilogue import (
+    Epilogue,
+    Minted,
+    ask_again,
+    shown,
+    texts_of,
+    where_on_a_laptop,
+)
 from posthuman.cli.story.estimate import expected_seconds, seconds_left
 from posthuman.cli.story.facts import (
     WEI_PER_TOKEN,
@@ -65,8 +72,9 @@ def tell_story(workdir: Path, pace: Pace, steps: int) -> int:
         said.print("starting a local chain and deploying all of Ocean's contracts (5 s)")
         with embedded_chain(workdir / "chain") as chain:
             epilogue = asyncio.run(Telling(workdir, pace, steps, chain).tell(data))
-    where = where_on_a_laptop(epilogue, workdir)
-    Console(highlight=False).print(shown(epilogue, where))
+    result = Console(highlight=False)
+    result.print(shown(epilogue, where_on_a_laptop(epilogue, workdir)))
+    result.print(ask_again(epilogue, workdir), soft_wrap=True, markup=False)
     said.print(f"told in {duration(time.monotonic() - began)}")
     return SUCCEEDED
 

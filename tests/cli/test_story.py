@@ -1,0 +1,72 @@
+"""The whole embedded story with a tiny model: publish, train twice, generate, evaluate, trace."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from posthuman.cli.app import app
+from posthuman.cli.story.script import TINY
+from posthuman.cli.story.tell import tell_story
+from tests.local.observing import processes_that_name
+
+pytestmark = [pytest.mark.chain, pytest.mark.models]
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the story has been told, once for all tests."""
+    folder = tmp_path_factory.mktemp("story")
+    assert tell_story(folder, TINY, TINY.steps) == 0
+    return folder
+
+
+def asset(workdir: Path, name: str) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = json.loads((workdir / "assets" / name).read_text())
+    return found
+
+
+def test_three_generations_are_published_each_the_child_of_the_one_before(workdir: Path) -> None:
+    alice = asset(workdir, "alice.base-model.json")
+    bob = asset(workdir, "bob.bob-trains.json")
+    charlie = asset(workdir, "charlie.charlie-trains.json")
+    assert "parents" not in alice["spec"]
+    assert bob["spec"]["parents"] == [alice["status"]["did"]]
+    assert charlie["spec"]["parents"] == [bob["status"]["did"]]
+
+
+def test_the_plot_is_drawn(workdir: Path) -> None:
+    assert (workdir / "losses.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_process_is_left(workdir: Path) -> None:
+    assert not processes_that_name(str(workdir))
+
+
+def test_the_family_tree_is_told_again_from_chain_and_store_alone(workdir: Path) -> None:
+    did = str(asset(workdir, "charlie.charlie-trains.json")["status"]["did"])
+    arguments = ["lineage", did, "--workdir", str(workdir), "-o", "json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    charlie = json.loads(result.stdout)
+    [bob] = charlie["parents"]
+    [alice] = bob["parents"]
+    assert alice["parents"] == []
+    assert [found["store"] for found in (charlie, bob, alice)] == 3 * ["matches"]
+    assert not processes_that_name(str(workdir))
+
+
+def test_a_did_that_is_not_on_the_chain(workdir: Path) -> None:
+    did = "did:op:" + 64 * "0"
+    result = CliRunner().invoke(app, ["lineage", did, "--workdir", str(workdir)])
+    assert result.exit_code == 1
+    assert "no NFT with the DID" in result.stderr
+
+
+def test_a_folder_without_a_chain(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["lineage", "did:op:1", "--workdir", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "holds no chain" in result.stderr
