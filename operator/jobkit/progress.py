@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from jobkit.nesting import is_shallow
+
 MAX_METRICS = 64
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]  # what every reader of JSON can hold
 Metrics = Annotated[dict[str, float], msgspec.Meta(max_length=MAX_METRICS)]
@@ -38,11 +40,11 @@ class FailureLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def parse_line(line: str) -> ProgressLine | FailureLine | None:
     """A structured line's content, or None for free text; whatever it is, nothing is raised."""
     text = line.strip()
-    if not text.startswith('{"posthuman"'):
+    if not text.startswith('{"posthuman"') or not is_shallow(text):
         return None
     try:
         fields: dict[str, Any] = msgspec.json.decode(text)
         kind = {"progress": ProgressLine, "failure": FailureLine}.get(str(fields.pop("posthuman")))
         return msgspec.convert(fields, kind) if kind else None
-    except (msgspec.MsgspecError, RecursionError):
+    except msgspec.MsgspecError:
         return None

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from jobkit.nesting import is_shallow
 from jobkit.plan import TERMINATION_LOG_ENV
 
 MAX_REPORT_BYTES = 4096  # Kubernetes cuts a termination message here
@@ -49,7 +50,10 @@ def decode_report(raw: bytes | str) -> Report | None:
 
     Any container may write there, so nothing in it may raise: brackets without end, say.
     """
+    text = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
+    if not is_shallow(text):
+        return None
     try:
-        return msgspec.json.decode(raw, type=Report)
-    except (msgspec.MsgspecError, RecursionError):
+        return msgspec.json.decode(text, type=Report)
+    except msgspec.MsgspecError:
         return None
