@@ -8,7 +8,10 @@ import pytest
 
 from posthuman.api.meta import Key
 from posthuman.kube.cache import Cache, Object
+from posthuman.kube.client import KubeClient
 from posthuman.kube.lag import UnseenWrites
+from posthuman.kube.progress import ProgressReader
+from posthuman.kube.seen import SeenPod
 from posthuman.metrics import Metrics
 from tests.kube.objects import job_body, pod_body
 
@@ -139,3 +142,19 @@ def test_plans_are_not_kept_in_memory(seen: Watcher) -> None:
     assert found is not None
     assert found.metadata.compute_job == KEY
     assert list(found.metadata.annotations) == ["compute.posthuman.network/job"]
+
+
+async def test_a_stranger_s_pod_with_our_labels_stops_nothing() -> None:
+    """Whoever may make pods somewhere may label them as ours; the operator lists them at start."""
+    told: list[Key] = []
+    reader = ProgressReader(KubeClient.__new__(KubeClient), told.append)
+
+    def changed(kind: str, old: Object | None, new: Object | None) -> None:
+        if isinstance(new, SeenPod):
+            reader.pod_changed(new)
+
+    cache = Cache(changed, UnseenWrites(Metrics()))
+    body = pod_body("run-1", phase="Running")
+    body["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] = "abc"
+    cache.listed("Pod", [body], "5")
+    assert len(cache.pods.all()) == 1

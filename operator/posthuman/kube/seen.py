@@ -126,8 +126,9 @@ class SeenPod(Part, frozen=True, kw_only=True):
 
     @property
     def index(self) -> int:
-        """The rank of this pod's node."""
-        return int(self.metadata.labels.get(LABEL_COMPLETION_INDEX, "0"))
+        """The rank of this pod's node. Anybody may label a pod of theirs with any text."""
+        text = self.metadata.labels.get(LABEL_COMPLETION_INDEX, "0")
+        return int(text) if text.isdecimal() else -1
 
     @property
     def finished(self) -> bool:
