@@ -28,11 +28,13 @@ from tests.story.telling import StoryFailed, Telling
 FOLDER = REPOSITORY / ".run" / "story"
 PEOPLE = tuple(person.namespace for person in cast.CAST)
 WATCHED = ("computejobs.compute.posthuman.network", "modelassets.compute.posthuman.network")
-WHERE = """\
-Everything stays on the cluster: `kubectl get computejobs -A`, `kubectl describe computejob -n bob
-bob-trains`. Models, results and logs are in its S3 server ({s3}, bucket posthuman), publications on
-its chain ({rpc}), uploads and plot in {folder}. `python -m tests.story --clear` takes it all away.
-Each worker was sealed: it had no network at all. No orders are checked yet: nobody had to pay."""
+WHERE = (
+    "Everything stays on the cluster: `kubectl get computejobs -A`, `kubectl describe computejob -n "
+    "bob bob-trains`. Models, results and logs are in its S3 server ({s3}, bucket posthuman), "
+    "publications on its chain ({rpc}), uploads and plot in {folder}. `python -m tests.story "
+    "--clear` takes it all away.\nEach worker was sealed: it had no network at all. No orders are "
+    "checked yet: nobody had to pay."
+)
 
 
 def main() -> int:
@@ -44,7 +46,7 @@ def main() -> int:
             installation.clear(PEOPLE)
             services.stop()
             return 0
-        asyncio.run(_tell(options, console))
+        _tell(options, console)
     except (ClusterError, PosthumanError, StoryFailed) as error:
         console.print(f"error: {error}", style="red", markup=False)
         return 1
@@ -59,7 +61,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _tell(options: argparse.Namespace, console: Console) -> None:
+def _tell(options: argparse.Namespace, console: Console) -> None:
     began, pace = time.monotonic(), SMOLLM2 if options.model == "smollm2" else TINY
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
@@ -68,14 +70,15 @@ async def _tell(options: argparse.Namespace, console: Console) -> None:
     console.print("helm install posthuman charts/posthuman-operator (20 s)")
     installation.install(PEOPLE)
     console.print(f"making {pace.model_name} and the text (40 s the first time, then 5 s)")
-    data = await prepare(pace, FOLDER)
+    data = asyncio.run(prepare(pace, FOLDER))
     _open_environment(started, console)
     console.print("everybody brings what is theirs by `posthuman upload` (10 s)")
-    uploads = await stage.bring(data, started, FOLDER)
+    uploads = asyncio.run(stage.bring(data, started, FOLDER))
     console.print("kubectl apply of Alice's asset and everybody's jobs")
     with Recorder(*WATCHED, "events", on_event=_say(console)) as recorder:
         telling = Telling(started, recorder, pace, FOLDER)
-        epilogue = await telling.tell(uploads, options.steps or pace.steps, console)
+        steps = options.steps or pace.steps
+        epilogue = asyncio.run(telling.tell(uploads, steps, console))
     where = WHERE.format(s3=started.s3_endpoint, rpc=started.rpc_url, folder=FOLDER)
     Console(highlight=False).print(shown(epilogue, where))
     _show_kubectl()
@@ -95,8 +98,9 @@ def _say(console: Console) -> Callable[[Event], None]:
 
     def say(event: Event) -> None:
         line = told(event)
-        if line is not None and not console.is_terminal:
-            console.print(f"{line.key}: {line.reason}: {line.message}", markup=False)
+        if line and line.key.namespace in PEOPLE and not console.is_terminal:
+            said = f"{line.key}: {line.reason}: {line.message}"
+            console.print(said, markup=False, soft_wrap=True)
 
     return say
 
