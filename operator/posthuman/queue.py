@@ -22,11 +22,11 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from posthuman.api.meta import Key
-from posthuman.errors import PosthumanError, TransientError
+from posthuman.errors import Conflict, PosthumanError, TransientError
 
 logger = logging.getLogger(__name__)
 
-Outcome = Literal["done", "unavailable", "failed"]
+Outcome = Literal["done", "conflict", "unavailable", "failed"]
 
 
 class Item(NamedTuple):
@@ -166,6 +166,9 @@ class WorkQueue:
             outcome = "done"
             self._failures.pop(item, None)
             return again_seconds
+        except Conflict as error:
+            outcome = "conflict"
+            logger.info("%s: someone wrote first: %s", item, error)
         except TransientError as error:
             outcome = "unavailable"
             logger.warning("%s: %s: %s", item, error.reason, error)

@@ -24,6 +24,7 @@ def observe(job: Any, *pods: Any, progress: Progress | None = None) -> StepState
 def test_a_job_without_pods_is_pending_and_says_so() -> None:
     state = observe(job_body())
     assert (state.state, state.reason, state.live_pods) == ("Pending", "WaitingForPods", 0)
+    assert "kubectl describe job -n work run-1" in state.message
 
 
 def test_it_runs_when_every_pod_runs_since_the_last_began() -> None:

@@ -20,6 +20,7 @@ from posthuman.api.job import ComputeJob
 from posthuman.api.meta import LABEL_WORK_NAMESPACE, Key
 from posthuman.api.parse import Resource as OwnObject
 from posthuman.api.parse import dump
+from posthuman.errors import NotFound
 from posthuman.kube.cache import Cache
 from posthuman.kube.children import Children
 from posthuman.kube.client import KubeClient
@@ -156,8 +157,14 @@ class RealWorld:
         return any(name.endswith(suffix) for name in names)
 
     async def _remove(self, kind: str, found: Any) -> None:
-        await self.cluster.set_finalizer(kind, found.metadata.key, False)
-        await self.client.delete(OWN[kind], found.metadata.namespace, found.metadata.name)
+        """Whatever holds it: an operator that is installed here may have taken it up."""
+        namespace, name = found.metadata.key
+        await self.client.delete(OWN[kind], namespace, name)
+        try:
+            nothing = {"metadata": {"finalizers": None}}
+            await self.client.patch(OWN[kind], namespace, name, nothing)
+        except NotFound:
+            return
 
 
 def plain(resource: OwnObject) -> dict[str, Any]:

@@ -171,7 +171,12 @@ def _why_waiting(job: SeenJob, pods: Sequence[SeenPod]) -> Why:
     if job.spec.suspend:
         return Why("Suspended", "the Job is suspended, by its queue or by a person")
     if not pods:
-        return Why("WaitingForPods", "its pods aren't made yet; a quota may forbid them")
+        namespace, name = job.metadata.key
+        return Why(
+            "WaitingForPods",
+            "its pods aren't made yet; a quota or a policy may forbid them: "
+            f"`kubectl describe job -n {namespace} {name}` tells",
+        )
     reasons = [found for pod in pods if not pod.gone and (found := _hindrance(pod))]
     return reasons[0] if reasons else Why("Starting", "its containers are being created")
 
