@@ -29,8 +29,8 @@ FOLDER = REPOSITORY / ".run" / "story"
 PEOPLE = tuple(person.namespace for person in cast.CAST)
 WATCHED = ("computejobs.compute.posthuman.network", "modelassets.compute.posthuman.network")
 WHERE = (
-    "Everything stays on the cluster: `kubectl get computejobs -A`, `kubectl describe computejob -n "
-    "bob bob-trains`. Models, results and logs are in its S3 server ({s3}, bucket posthuman), "
+    "Everything stays on the cluster: `kubectl get computejobs -A`, `kubectl describe computejob "
+    "-n bob bob-trains`. Models, results and logs are in its S3 server ({s3}, bucket posthuman), "
     "publications on its chain ({rpc}), uploads and plot in {folder}. `python -m tests.story "
     "--clear` takes it all away.\nEach worker was sealed: it had no network at all. No orders are "
     "checked yet: nobody had to pay."
