@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from posthuman.api.asset import ModelAsset
-from posthuman.environments.policy import review, unknown_environment
+from posthuman.api.job import ImageAlgorithm
+from posthuman.environments.policy import program_digest, review, unknown_environment
 from posthuman.environments.request import Request
-from posthuman.environments.verdict import Refusal, Waiting
+from posthuman.environments.verdict import Refusal, Verdict, Waiting
 from tests.builders import (
     BOB,
     MODEL_INPUT,
@@ -48,6 +50,10 @@ def uri(target: str) -> dict[str, Any]:
 IMAGE = {"algorithm": {"image": {"reference": "ghcr.io/acme/x", "digest": "sha256:" + "d" * 64}}}
 ACME = {"policy": {"allowedImages": ["ghcr.io/acme/"]}}
 
+DEEP: dict[str, Any] = {}
+for _ in range(100):
+    DEEP = {"a": [DEEP]}
+
 REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     (
         "namespace",
@@ -74,6 +80,8 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ),
     ("gpus", {"gpusPerNode": 9}, {}, "TooManyGPUs", "a node's 8"),
     ("cpu", {"resources": {"cpu": "9"}}, {}, "TooMuchCPU", "a node's 8"),
+    ("no memory", {"resources": {"memory": "0"}}, {}, "NoResources", "resources.memory"),
+    ("no cpu", {"resources": {"cpu": "0m"}}, {}, "NoResources", "resources.cpu"),
     ("memory", {"resources": {"memory": "65Gi"}}, {}, "TooMuchMemory", "64Gi"),
     (
         "algorithm",
@@ -91,6 +99,14 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ),
     ("input", {"inputs": [TEXT_INPUT]}, {}, "MissingInput", '"model"'),
     ("image", IMAGE, {}, "ImageNotAllowed", "allowedImages"),
+    (
+        "image of a neighbour",
+        IMAGE,
+        {"policy": {"allowedImages": ["ghcr.io/ac"]}},
+        "ImageNotAllowed",
+        "allowedImages",
+    ),
+    ("deep parameters", {"parameters": DEEP}, {}, "ParametersTooDeep", "64 levels"),
     ("own bucket, s3", uri("s3://results/env/jobs/x"), {}, "UriRefused", "posthuman upload"),
     ("own store", uri("http://10.0.0.5:7070/results/x"), {}, "UriRefused", '"http"'),
     (
@@ -105,6 +121,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("loopback v6", uri("https://[::1]/x"), {}, "UriRefused", "private"),
     ("mapped v4", uri("https://[::ffff:10.0.0.1]/x"), {}, "UriRefused", "private"),
     ("localhost", uri("https://localhost/x"), {}, "UriRefused", "private"),
+    ("no URI", uri("https://[::1"), {}, "UriRefused", "no URI"),
     ("file", uri("file:///etc/passwd"), {}, "UriRefused", "posthuman run"),
     ("ftp", uri("ftp://example.com/x"), {}, "UriRefused", '"ftp"'),
     (
@@ -140,10 +157,39 @@ def test_an_untrusted_image_never_sees_an_asset() -> None:
     assert verdict.reason == "AlgorithmNotTrusted"
 
 
-def test_a_trusted_digest_may() -> None:
-    policy = {"allowedImages": ["ghcr.io/acme/"], "trustedAlgorithms": ["sha256:" + "d" * 64]}
-    spec = {**IMAGE, "inputs": [MODEL_INPUT]}
-    assert review(request(spec, {"policy": policy}, {"model": asset()})) is None
+def run_in_image(policy: dict[str, Any], **program: list[str]) -> Verdict:
+    """A program in Acme's image, on Alice's model."""
+    spec = {
+        "algorithm": {"image": {**IMAGE["algorithm"]["image"], **program}},
+        "inputs": [MODEL_INPUT],
+    }
+    return review(request(spec, {"policy": policy}, {"model": asset()}))
+
+
+def test_a_trusted_program_may_and_another_one_in_the_same_image_may_not() -> None:
+    program = ImageAlgorithm(
+        reference="", digest="sha256:" + "d" * 64, entrypoint=("run",), args=("--fast",)
+    )
+    policy = {
+        "allowedImages": ["ghcr.io/acme"],
+        "trustedAlgorithms": [program_digest(program), program.digest],
+    }
+    assert run_in_image(policy, entrypoint=["run"], args=["--fast"]) is None
+    for thief in (["cp", "-r", "/data/inputs", "/data/outputs"], ["run --fast"], ["run"]):
+        verdict = run_in_image(policy, entrypoint=thief)
+        assert isinstance(verdict, Refusal)
+        assert verdict.reason == "AlgorithmNotTrusted"
+
+
+def test_an_environment_that_is_being_deleted_takes_no_more_jobs() -> None:
+    asked = request()
+    going = msgspec.structs.replace(
+        asked.environment.metadata, deletion_timestamp="2026-01-01T12:00:00Z"
+    )
+    environment = msgspec.structs.replace(asked.environment, metadata=going)
+    verdict = review(msgspec.structs.replace(asked, environment=environment))
+    assert isinstance(verdict, Refusal)
+    assert verdict.reason == "EnvironmentGoing"
 
 
 def test_files_only_on_a_laptop() -> None:

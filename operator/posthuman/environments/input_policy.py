@@ -60,8 +60,11 @@ def _asset(request: Request, found: JobInput) -> Verdict:
 
 
 def _uri(request: Request, found: JobInput) -> Verdict:
-    parts = urlsplit(found.uri)
     say = f'input "{found.name}": '
+    try:
+        parts = urlsplit(found.uri)
+    except ValueError as error:
+        return Refusal("UriRefused", say + f"{found.uri} is no URI ({error}); correct it")
     if parts.scheme == "file":
         return None if request.allow_files else Refusal("UriRefused", say + FILE_ADVICE)
     if parts.scheme in ("s3", "gs", "az"):

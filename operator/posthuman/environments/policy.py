@@ -7,15 +7,21 @@ checked by the stage step; everything the manifest alone tells is checked here, 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+
+import rfc8785
 
 from posthuman.api.conditions import find_condition, is_true
+from posthuman.api.job import ImageAlgorithm
 from posthuman.api.quantities import parse_bytes, parse_cpu_millis, parse_duration_seconds
 from posthuman.environments.catalogue import Catalogue
 from posthuman.environments.input_policy import review_inputs
 from posthuman.environments.request import Request
 from posthuman.environments.tenants import review_tenant
 from posthuman.environments.verdict import Refusal, Verdict, Waiting
+
+MAX_PARAMETER_DEPTH = 64
 
 
 def review(request: Request) -> Verdict:
@@ -38,6 +44,12 @@ def unknown_environment(name: str, known: Sequence[str]) -> Waiting:
 def _ready(request: Request) -> Verdict:
     """An environment that lacks something takes no new jobs until it has it."""
     conditions = request.environment.status.conditions
+    if request.environment.metadata.deletion_timestamp:
+        return Refusal(
+            "EnvironmentGoing",
+            f'environment "{request.environment.metadata.name}" is being deleted and takes no more '
+            "jobs; choose another one",
+        )
     if is_true(conditions, "Ready"):
         return None
     why = find_condition(conditions, "Ready")
@@ -88,6 +100,19 @@ def _nodes(request: Request) -> Verdict:
 
 def _resources(request: Request) -> Verdict:
     asked, hardware = request.job.spec.resources, request.environment.spec.hardware
+    nothing = [
+        name
+        for name, text, parse in (
+            ("cpu", asked.cpu, parse_cpu_millis),
+            ("memory", asked.memory, parse_bytes),
+        )
+        if text and parse(text) == 0
+    ]
+    if nothing:  # to Kubernetes a limit of 0 is no limit
+        return Refusal(
+            "NoResources",
+            f"resources.{nothing[0]} must be more than 0; leave it out for all of a node's",
+        )
     if asked.cpu and parse_cpu_millis(asked.cpu) > parse_cpu_millis(hardware.cpu_per_node):
         return Refusal(
             "TooMuchCPU", f"resources.cpu {asked.cpu} is more than a node's {hardware.cpu_per_node}"
@@ -133,20 +158,58 @@ def _image(request: Request) -> Verdict:
     if image is None:
         return None
     policy = request.environment.spec.policy
-    if not any(image.reference.startswith(prefix) for prefix in policy.allowed_images):
+    if not any(_begins_with(image.reference, prefix) for prefix in policy.allowed_images):
         return Refusal(
             "ImageNotAllowed",
             f'image "{image.reference}" is not in the environment\'s policy.allowedImages '
             f"({', '.join(policy.allowed_images) or 'none'}); use one of those, or a built-in",
         )
     custody = [found.name for found in request.job.spec.inputs if found.asset_ref]
-    if custody and image.digest not in policy.trusted_algorithms:
+    program = program_digest(image)
+    if custody and program not in policy.trusted_algorithms:
         return Refusal(
             "AlgorithmNotTrusted",
-            f'image "{image.reference}" may not run on the asset of input "{custody[0]}": only '
-            "built-in algorithms and the digests of policy.trustedAlgorithms may",
+            f'image "{image.reference}" may not run this program on the asset of input '
+            f'"{custody[0]}": only built-in algorithms and those of policy.trustedAlgorithms may. '
+            + (
+                f"Ask the admin to trust {program}, or use a built-in"
+                if image.digest
+                else "Name the image by its digest too, or use a built-in"
+            ),
         )
     return None
+
+
+def program_digest(image: ImageAlgorithm) -> str:
+    """What trust names: sha256 of [image digest, entrypoint, args] as RFC 8785 JSON. The image
+    alone would be no program: with an entrypoint of one's own any image copies weights."""
+    named = [image.digest, list(image.entrypoint), list(image.args)]
+    return "sha256:" + hashlib.sha256(rfc8785.dumps(named)).hexdigest() if image.digest else ""
+
+
+def _begins_with(reference: str, prefix: str) -> bool:
+    """`ghcr.io/acme` is a beginning of ghcr.io/acme/x and of ghcr.io/acme:1, not of …/acme-evil."""
+    rest = reference.removeprefix(prefix)
+    return reference.startswith(prefix) and (not rest or prefix[-1] in "/:" or rest[0] in "/:")
+
+
+def _parameters(request: Request) -> Verdict:
+    """An API server admits 10,000 levels; programs that read them run out of stack."""
+    level: list[object] = [request.job.spec.parameters]
+    for _ in range(MAX_PARAMETER_DEPTH):
+        level = [inner for found in level for inner in _children(found)]
+    if not level:
+        return None
+    return Refusal(
+        "ParametersTooDeep",
+        f"spec.parameters is nested more than {MAX_PARAMETER_DEPTH} levels deep; flatten it",
+    )
+
+
+def _children(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _publish(request: Request) -> Verdict:
@@ -168,5 +231,6 @@ RULES: tuple[Callable[[Request], Verdict], ...] = (
     _builtin,
     _image,
     review_inputs,
+    _parameters,
     _publish,
 )
