@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from algorithms.evaluate.parameters import EvaluateParameters
-from algorithms.shared.failures import EmptyDataset
+from algorithms.shared.failures import EmptyDataset, NaNLoss
 from algorithms.shared.inputs import Task
 from algorithms.shared.language_model import arithmetic_dtype, load
 from algorithms.shared.progress import Progress
@@ -19,6 +19,7 @@ from algorithms.shared.scoring import Score, score_texts, total
 from algorithms.shared.text import Sample, read_samples
 
 DEFAULT_LENGTH = 1024
+LARGEST_LOSS = 700.0  # nats a token; e to it is the largest perplexity that a float holds
 
 
 def run(task: Task[EvaluateParameters]) -> None:
@@ -51,8 +52,9 @@ def _no_prompts() -> list[Sample]:
     raise EmptyDataset("Every prompt in parameters.prompts is blank.")
 
 
-def _reporter(progress: Progress, done: int) -> Callable[[int], None]:
-    return lambda count: progress.report(done + count, {})
+def _reporter(progress: Progress, done: int) -> Callable[[Sequence[Score]], None]:
+    """`loss`: of the present model, over the samples so far."""
+    return lambda scores: progress.report(done + len(scores), {"loss": total(scores).loss})
 
 
 def _row(
@@ -61,7 +63,7 @@ def _row(
     folder: Path,
     samples: Sequence[Sample],
     ranks: Ranks,
-    on_scored: Callable[[int], None],
+    on_scored: Callable[[Sequence[Score]], None],
 ) -> dict[str, Any]:
     """One model's line of the report. It is loaded here, so that one at a time is in memory."""
     dtype = arithmetic_dtype(task.parameters.dtype, ranks.device)
@@ -69,6 +71,7 @@ def _row(
     length = model.window(task.parameters.block_length, DEFAULT_LENGTH)
     texts = [sample.text for sample in samples]
     scores = score_texts(model, texts, length, ranks, on_scored)
+    _refuse_nan(name, scores)
     each = zip(samples, scores, strict=True)
     return {
         "model": name,
@@ -76,6 +79,15 @@ def _row(
         "bitsPerByte": bits_per_byte(total(scores), texts),
         "samples": [{"id": sample.id, **_figures(score)} for sample, score in each],
     }
+
+
+def _refuse_nan(name: str, scores: Sequence[Score]) -> None:
+    for score in scores:
+        if not score.loss < LARGEST_LOSS:
+            raise NaNLoss(
+                f"The model {name} has a loss of {score.loss} nats a token: its weights are "
+                "damaged, or of another architecture than its config.json says."
+            )
 
 
 def _figures(score: Score) -> dict[str, float]:

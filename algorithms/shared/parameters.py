@@ -12,6 +12,8 @@ from algorithms.shared.failures import BadParameter
 
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1, description="Of every random choice.")]
 
+LONGEST_VALUE = 60  # characters of a wrong value that are quoted
+
 
 class Parameters(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
@@ -30,7 +32,7 @@ def read_parameters(raw: object, kind: type[P]) -> P:
     try:
         return msgspec.convert(dict(raw), kind)
     except msgspec.ValidationError as error:
-        raise BadParameter(_sentence(str(error), raw)) from error
+        raise BadParameter(_sentence(str(error), raw, kind)) from error
 
 
 def wire_names(kind: type[Parameters]) -> list[str]:
@@ -55,10 +57,12 @@ def _refuse_unknown_names(raw: Mapping[str, Any], kind: type[Parameters]) -> Non
             raise BadParameter(f"There is no parameter {name}. {hint}")
 
 
-def _sentence(problem: str, raw: Mapping[str, Any]) -> str:
-    """msgspec's ``Expected `int` >= 1 - at `$.steps``` as a sentence with the value given."""
+def _sentence(problem: str, raw: Mapping[str, Any], kind: type[Parameters]) -> str:
+    """msgspec's ``Expected `int` >= 1 - at `$.steps``` as "Parameter steps is 0: expected …"."""
     expected, _, path = problem.partition(" - at ")
-    field = path.strip("`").removeprefix("$.") or "parameters"
-    name = field.split("[")[0]
-    given = f", not {raw[name]!r}" if name in raw else ""
-    return f"Parameter {field}: {expected[:1].lower()}{expected[1:].replace('`', '')}{given}."
+    name = path.strip("`").removeprefix("$.").partition("[")[0]
+    given = repr(raw.get(name))
+    shown = given if len(given) <= LONGEST_VALUE else given[:LONGEST_VALUE] + "…"
+    choices = json_schema(kind, "")["properties"].get(name, {}).get("enum")
+    wanted = f"Expected one of {', '.join(choices)}" if choices else expected.replace("`", "")
+    return f"Parameter {name} is {shown}: {wanted[:1].lower()}{wanted[1:]}."

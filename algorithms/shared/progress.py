@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from math import isfinite
 
 
 class Progress:
@@ -42,5 +43,5 @@ class Progress:
             "step": step,
             "totalSteps": self._total_steps,
             "etaSeconds": round(seconds_a_step * (self._total_steps - step), 1) if step else None,
-            "metrics": {name: round(value, 6) for name, value in metrics.items()},
+            "metrics": {n: round(value, 6) for n, value in metrics.items() if isfinite(value)},
         }

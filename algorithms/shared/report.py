@@ -24,7 +24,7 @@ def write_report(task: Task[P], metrics: Mapping[str, float], **more: Any) -> No
         "versions": versions(),
         **more,
     }
-    (task.outputs / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    (task.outputs / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
 
 
 def versions() -> dict[str, str]:

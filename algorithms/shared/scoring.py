@@ -31,8 +31,8 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """e to the loss; infinite where that is beyond a float."""
-        return math.exp(self.loss) if self.loss < 700 else math.inf
+        """e to the loss. Raises OverflowError above 709 nats a token."""
+        return math.exp(self.loss)
 
 
 def total(scores: Sequence[Score]) -> Score:
@@ -62,17 +62,17 @@ def score_texts(
     texts: Sequence[str],
     length: int,
     ranks: Ranks,
-    on_scored: Callable[[int], None] = lambda _count: None,
+    on_scored: Callable[[Sequence[Score]], None] = lambda _scores: None,
 ) -> list[Score]:
     """One score a text, on every rank; each rank computes its share.
 
-    `on_scored` is told how many texts this rank has done.
+    `on_scored` is told this rank's scores so far.
     """
     model.network.eval()
     mine: list[Score] = []
     for text in ranks.share(texts):
         mine.append(_score_text(model, text, length))
-        on_scored(len(mine))
+        on_scored(mine)
     return ranks.gather(mine)
 
 

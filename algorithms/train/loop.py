@@ -67,12 +67,17 @@ class Trainer:
         tokens = int((self._targets[rows] != IGNORED).sum())
         nll = sum(self._backward(part, tokens, sync) for part, sync in self._parts(rows))
         loss = self._ranks.sum([nll])[0] / tokens
-        if not math.isfinite(loss):
-            raise NaNLoss(
-                f"The loss is {loss} at step {step + 1}: lower learningRate "
-                f"(now {self._parameters.learning_rate:g}), or set gradientClip."
-            )
+        self._refuse_nan("loss", loss, step)
         return StepRecord(step + 1, loss, self._update(step), tokens)
+
+    def _refuse_nan(self, figure: str, value: float, step: int) -> None:
+        if not math.isfinite(value):
+            rate = self._parameters.learning_rate
+            advice = f"lower learningRate (now {rate:g}), or set gradientClip"
+            raise NaNLoss(
+                f"The {figure} is {value} at step {step + 1}: "
+                + (advice if step else "the model's weights are damaged")
+            )
 
     def _parts(self, rows: list[int]) -> Iterator[tuple[list[int], bool]]:
         """This rank's rows in as many parts as wanted; gradients are exchanged with the last."""
@@ -100,12 +105,13 @@ class Trainer:
         return torch.autocast(device, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16)
 
     def _update(self, step: int) -> float:
+        """Returns the learning rate used. Raises NaNLoss rather than spoil the weights."""
+        limit = self._parameters.gradient_clip or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self._network.parameters(), limit)
+        self._refuse_nan("gradient's norm", float(norm), step)
         rate = learning_rate(step, self._parameters)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        if self._parameters.gradient_clip:
-            weights = self._network.parameters()
-            torch.nn.utils.clip_grad_norm_(weights, self._parameters.gradient_clip)
         self._optimizer.step()
         self._optimizer.zero_grad()
         return rate

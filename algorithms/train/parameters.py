@@ -10,7 +10,7 @@ from algorithms.shared.parameters import Parameters, Seed
 
 
 class TrainParameters(Parameters, frozen=True, kw_only=True):
-    """The defaults suit fine-tuning of a model of 0.1 to 7 billion parameters."""
+    """The defaults suit fine-tuning. Memory: 16 bytes a weight, and what the batch takes."""
 
     steps: Annotated[int, Meta(ge=1, description="Optimiser steps.")] = 500
     batch_size: Annotated[

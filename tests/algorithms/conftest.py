@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -128,3 +129,14 @@ def report_of(outputs: Path) -> dict[str, Any]:
     """report.json."""
     report: dict[str, Any] = json.loads((outputs / "report.json").read_text())
     return report
+
+
+def spoiled(model: Path, folder: Path) -> Path:
+    """A copy whose weights are no numbers."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(model, folder)
+    weights = load_file(model / "model.safetensors")
+    nothing = {name: weight * float("nan") for name, weight in weights.items()}
+    save_file(nothing, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder

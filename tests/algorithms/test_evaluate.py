@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.algorithms.conftest import Run, command_line, report_of, run_process
+from tests.algorithms.conftest import Run, command_line, report_of, run_process, spoiled
 
 pytestmark = pytest.mark.models
 
@@ -70,6 +70,16 @@ def test_fewer_samples_than_asked_for_are_all_taken(
 ) -> None:
     report = evaluated(run, tmp_path, {"samples": 1000}, model=tiny_model, data=corpus)
     assert len(report["sampleIds"]) == 60
+
+
+def test_a_model_whose_weights_are_damaged_is_told(
+    run: Run, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    broken = spoiled(tiny_model, tmp_path / "broken")
+    ended = run("evaluate", {}, model=f"bob={broken}", data=corpus, outputs=tmp_path)
+    assert (ended.code, ended.failure.reason) == (15, "NaNLoss")
+    assert "The model bob has a loss of nan" in ended.failure.message
+    assert not (tmp_path / "report.json").exists()
 
 
 def test_two_ranks_report_what_one_does(

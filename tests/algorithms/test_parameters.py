@@ -27,9 +27,10 @@ KINDS: dict[str, type[Parameters]] = {
         ({"step": 5}, ["no parameter step", "Did you mean steps?"]),
         ({"learning_rate": 0.1}, ["Did you mean learningRate?"]),
         ({"xyzzy": 1}, ["no parameter xyzzy", "Known are: steps, batchSize"]),
-        ({"steps": 0}, ["steps", ">= 1", "not 0"]),
-        ({"steps": "5"}, ["steps", "int", "not '5'"]),
-        ({"schedule": "stairs"}, ["schedule", "stairs"]),
+        ({"steps": 0}, ["Parameter steps is 0: expected int >= 1."]),
+        ({"steps": "5"}, ["Parameter steps is '5': expected int, got str."]),
+        ({"schedule": "stairs"}, ["schedule is 'stairs': expected one of", "cosine", "linear"]),
+        ({"blockLength": 1}, ["Parameter blockLength is 1: expected int >= 2."]),
         ([1], ["one JSON object"]),
     ],
 )

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
+import math
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from algorithms.shared.failures import NaNLoss
+from algorithms.shared.language_model import load
+from algorithms.shared.ranks import Ranks
+from algorithms.train.blocks import pack
+from algorithms.train.loop import Trainer
 from algorithms.train.parameters import TrainParameters
 from algorithms.train.schedule import learning_rate
-from tests.algorithms.conftest import Run, command_line, report_of, run_process
+from tests.algorithms.conftest import Run, command_line, report_of, run_process, spoiled
 
 pytestmark = pytest.mark.models
 SHORT = {"steps": 8, "batchSize": 5, "blockLength": 32, "learningRate": 0.01, "seed": 4}
+
+ALONE = Ranks(0, 1, torch.device("cpu"))
 
 
 def digest(outputs: Path) -> str:
@@ -111,24 +120,27 @@ def test_a_block_longer_than_the_model_takes_is_refused(
     assert "blockLength: 4096 tokens, but the model takes 512" in ended.failure.message
 
 
-def test_a_loss_that_is_no_number_ends_the_training(
+def test_damaged_weights_end_the_training(
     run: Run, tiny_model: Path, corpus: Path, tmp_path: Path
 ) -> None:
-    wild = {**SHORT, "steps": 300, "learningRate": 1.0, "gradientClip": 0, "schedule": "constant"}
-    broken = tmp_path / "broken"
-    _spoil(tiny_model, broken)
-    ended = run("train", wild, model=broken, data=corpus, outputs=tmp_path)
+    broken = spoiled(tiny_model, tmp_path / "broken")
+    ended = run("train", SHORT, model=broken, data=corpus, outputs=tmp_path)
     assert (ended.code, ended.failure.reason) == (15, "NaNLoss")
-    assert "lower learningRate" in ended.failure.message
+    assert "at step 1: the model's weights are damaged" in ended.failure.message
     assert not (tmp_path / "model").exists()
 
 
-def _spoil(model: Path, folder: Path) -> None:
-    """A copy whose weights are so large that the loss overflows."""
-    shutil.copytree(model, folder)
-    weights = load_file(model / "model.safetensors")
-    large = {name: weight * 1e30 for name, weight in weights.items()}
-    save_file(large, folder / "model.safetensors", metadata={"format": "pt"})
+def test_a_gradient_that_overflows_spoils_no_weight(tiny_model: Path) -> None:
+    """The first step is sound, the second's gradient isn't."""
+    model = load(tiny_model, ALONE.device, torch.float32)
+    blocks = pack(list(range(2, 200)), 16)
+    trainer = Trainer(model.network, blocks, TrainParameters(steps=3, gradient_clip=0), ALONE)
+    weight = model.network.lm_head.weight
+    counts = itertools.count()
+    weight.register_hook(lambda gradient: gradient * (math.inf if next(counts) else 1))
+    with pytest.raises(NaNLoss, match=r"gradient's norm is inf at step 2: lower learningRate"):
+        trainer.run(lambda _record: None)
+    assert bool(weight.isfinite().all())
 
 
 def test_the_learning_rate_climbs_and_falls() -> None:
