@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from posthuman.cli.app import app
-from posthuman.cli.story.script import TINY
+from posthuman.cli.story.script import FOLDER, TINY
 from posthuman.cli.story.tell import tell_story
 from tests.local.observing import processes_that_name
 
@@ -70,3 +70,14 @@ def test_a_folder_without_a_chain(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["lineage", "did:op:1", "--workdir", str(tmp_path)])
     assert result.exit_code == 2
     assert "holds no chain" in result.stderr
+
+
+def test_the_quickstart_asks_the_youngest_model(workdir: Path) -> None:
+    manifest = FOLDER.parent / "quickstart.yaml"
+    result = CliRunner().invoke(
+        app, ["run", str(manifest), "--workdir", str(workdir), "-o", "json"]
+    )
+    assert result.exit_code == 0, result.stderr
+    results = json.loads(result.stdout)["status"]["results"]
+    line = (workdir / "store" / results["prefix"] / "generations.jsonl").read_text()
+    assert json.loads(line)["prompt"] == "And it came to pass"

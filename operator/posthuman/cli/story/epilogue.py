@@ -56,7 +56,9 @@ def shown(epilogue: Epilogue, where: str) -> Group:
 
 def table_of(rows: Sequence[Generation]) -> Table:
     """One line a generation."""
-    table = Table(title="Three generations", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title="Three generations", title_justify="left", box=box.HORIZONTALS, padding=(0, 1, 0, 0)
+    )
     for title in ("asset", "DID", "owner", "parents"):
         table.add_column(title, no_wrap=True)
     for title in ("loss", "tokens\nminted", "GPU-\nseconds"):
@@ -64,7 +66,7 @@ def table_of(rows: Sequence[Generation]) -> Table:
     for row in rows:
         table.add_row(
             _name(row.asset),
-            f"{row.did[:11]}…{row.did[-4:]}",  # whole in the tree below
+            f"{row.did[:10]}…{row.did[-4:]}",  # whole in the tree below
             row.owner,
             ", ".join(map(_name, row.parents)) or "none",
             f"{row.loss:.4f}",
