@@ -124,8 +124,8 @@ def results_prefix(job: ComputeJob) -> str:
 
 
 def devices(job: ComputeJob) -> int:
-    """Processes that do the job's work: one a GPU, or as asked for where there are none."""
-    return job.spec.nodes * processes_per_node(job)
+    """What is billed: every GPU that the job holds, used or not; processes where it holds none."""
+    return job.spec.nodes * (job.spec.gpus_per_node or processes_per_node(job))
 
 
 def processes_per_node(job: ComputeJob) -> int:
