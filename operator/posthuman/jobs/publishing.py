@@ -91,7 +91,7 @@ def _abandon(draft: Draft, why: str) -> None:
 def _asset(seen: Observed, wanted: PublishSpec, results: Results) -> ModelAsset:
     """Parents and reward come from the operator's own record of the job, from nowhere else."""
     job = seen.job
-    parents = [found.did for found in job.status.inputs if found.kind == "model" and found.did]
+    parents = dict.fromkeys(found.did for found in job.status.inputs if found.did)
     return ModelAsset(
         metadata=Meta(name=job.metadata.name, namespace=job.metadata.namespace),
         spec=AssetSpec(
