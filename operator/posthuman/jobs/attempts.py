@@ -73,6 +73,7 @@ def failure(attempt: Attempt, step: StepState) -> Attempt:
         exit_code=step.exit_code,
         reason=reason,
         message=_advice(reason, step.exit_code, message),
+        counts=step.reason != "Preempted",  # as the cluster says it, not the program
     )
 
 
