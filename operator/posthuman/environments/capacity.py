@@ -15,13 +15,19 @@ STAGING_HELD = "Staged"  # a workspace is held from staging to the end of the ex
 def room_to_stage(
     job: ComputeJob, environment: ComputeEnvironment, jobs: Sequence[ComputeJob]
 ) -> Waiting | None:
-    """Limits on how many jobs may hold a workspace at a time: maxStaged in all."""
+    """Limits on how many jobs may hold a workspace at a time: maxStaged in all, and of one owner,
+    who could else keep all of them and hold up everybody behind, maxJobsPerOwner."""
+    limits = environment.spec.limits
     others = [found for found in jobs if found.metadata.uid != job.metadata.uid]
-    holding = sum(holds_workspace(found) for found in others)
-    limit = environment.spec.limits.max_staged
-    if holding < limit:
-        return None
-    return Waiting("TooManyStaged", f"{holding} of {limit} workspaces of the environment are taken")
+    holding = [found for found in others if holds_workspace(found)]
+    if len(holding) >= limits.max_staged:
+        told = f"{len(holding)} of {limits.max_staged} workspaces of the environment are taken"
+        return Waiting("TooManyStaged", told)
+    own = sum(_same_owner(found, job) for found in holding)
+    if own >= limits.max_jobs_per_owner:
+        told = f"you have {own} of {limits.max_jobs_per_owner} unfinished jobs here already"
+        return Waiting("TooManyJobsOfOwner", told)
+    return None
 
 
 def room_to_run(
@@ -32,12 +38,16 @@ def room_to_run(
     limits = environment.spec.limits
     if len(running) >= limits.max_jobs:
         return Waiting("TooManyJobs", f"{len(running)} of {limits.max_jobs} jobs are running")
-    own = sum(found.spec.owner.lower() == job.spec.owner.lower() for found in running)
+    own = sum(_same_owner(found, job) for found in running)
     if own >= limits.max_jobs_per_owner:
         return Waiting(
             "TooManyJobsOfOwner", f"you run {own} of {limits.max_jobs_per_owner} jobs already"
         )
     return _room_for_gpus(job, environment, running, older_waiting(job, jobs))
+
+
+def _same_owner(one: ComputeJob, other: ComputeJob) -> bool:
+    return one.spec.owner.lower() == other.spec.owner.lower()
 
 
 def _room_for_gpus(
