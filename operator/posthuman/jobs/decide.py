@@ -57,6 +57,8 @@ def _live(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None
         draft.do(AddFinalizer())
         draft.status = seen.job.status  # the finalizer's write wakes us at a new resourceVersion
         return
+    if draft.holds("Suspended") and not _halted(seen):
+        draft.condition("Suspended", "False", "Resumed", "its time in the queue begins anew")
     if not draft.status.outcome and (seen.job.spec.stop or seen.job.spec.suspend):
         halt(_so_far(seen, draft), draft)
     elif not draft.status.outcome and not draft.holds("Staged"):

@@ -16,7 +16,9 @@ from posthuman.api.meta import Condition
 from posthuman.environments.verdict import Refusal, Waiting
 from posthuman.jobs.observed import Action, Decision
 
-ConditionType = Literal["Accepted", "Staged", "Executed", "Exported", "Published", "Succeeded"]
+ConditionType = Literal[
+    "Accepted", "Suspended", "Staged", "Executed", "Exported", "Published", "Succeeded"
+]
 Outcome = Literal["Succeeded", "Failed", "Stopped"]
 
 

@@ -55,6 +55,7 @@ def halt(seen: Observed, draft: Draft) -> None:
         return
     alive = end_pods(seen, draft) if attempt is None else 1  # the closed attempt is stored first
     message = f"{alive} pod(s) are ending" if alive else "set spec.suspend to false to go on"
+    draft.condition("Suspended", "True", "Suspended", "as spec.suspend asks")
     draft.wait(Phase.SUSPENDED, "Suspended", message)
 
 

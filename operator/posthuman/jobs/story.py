@@ -7,7 +7,7 @@ from posthuman.api.job import ComputeJob, JobStatus, Phase
 from posthuman.api.meta import Condition
 from posthuman.ports import JobEvent
 
-QUIET = frozenset({"Succeeded"})  # told by the phase
+QUIET = frozenset({"Succeeded", "Suspended"})  # told by the phase
 
 
 def story(job: ComputeJob, new: JobStatus) -> list[JobEvent]:

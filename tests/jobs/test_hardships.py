@@ -1,0 +1,104 @@
+"""What nobody may gain or lose by waiting, by being preempted, or by asking in an odd way."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from posthuman.api.job import Phase
+from posthuman.api.meta import Key
+from posthuman.jobs.steps import Role
+from tests.builders import ALICE, CHAIN, MODEL_INPUT, TEXT_INPUT, asset
+from tests.jobs.world import World
+
+PUBLISH = {"name": "Bob's GPT-2", "description": "500 more steps", "reward": "200"}
+
+
+async def test_gpus_are_billed_though_fewer_processes_use_them() -> None:
+    world = World()
+    key = world.submit(gpusPerNode=8, processesPerNode=1)
+    await world.to_exporting(key)
+    assert world.status(key).gpu_seconds == 8 * 60
+
+
+async def test_an_asset_is_a_parent_whatever_kind_its_input_is_said_to_be() -> None:
+    world = World(chain=CHAIN)
+    made = world.objects.create(asset())
+    world.objects.write_status(msgspec.structs.replace(made, status=asset().status))
+    inputs = [TEXT_INPUT, {**MODEL_INPUT, "kind": "dataset"}]
+    key = world.submit(inputs=inputs, publish=PUBLISH)
+    await world.to_exporting(key)
+    await world.export(key)
+    published = await world.cluster.asset(key)
+    assert published is not None
+    assert published.spec.parents == (asset().status.did,)
+
+
+async def test_preemption_costs_no_retry() -> None:
+    world = World()
+    key = world.submit()
+    await world.to_running(key)
+    world.cluster.end(world.step(Role.RUN), "Failed", exit_code=137, reason="Preempted")
+    await world.passes(key)
+    assert len(world.cluster.made_of(Role.RUN)) == 2
+    assert [attempt.counts for attempt in world.status(key).attempts] == [False, True]
+
+
+async def test_an_owner_at_the_limit_holds_up_nobody_else() -> None:
+    """Jobs wait in line for GPUs: one that can't run whatever is free must not stand in it."""
+    world = World(limits={"maxJobsPerOwner": 1})
+    await world.to_running(world.submit("bob-1", "00000001-1", gpusPerNode=1))
+    second = world.submit("bob-2", "00000002-2", gpusPerNode=1)
+    await world.passes(second)
+    assert (world.status(second).phase, world.reason(second)) == (
+        Phase.PENDING,
+        "TooManyJobsOfOwner",
+    )
+    await world.to_running(world.submit("alice-1", "00000003-3", owner=ALICE, gpusPerNode=1))
+
+
+async def test_one_owner_does_not_hold_every_workspace() -> None:
+    world = World(limits={"maxStaged": 3, "maxJobsPerOwner": 2})
+    for number in range(3):
+        key = world.submit(f"bob-{number}", f"0000000{number}-1")
+        await world.passes(key)
+    assert (world.status(key).phase, world.reason(key)) == (Phase.PENDING, "TooManyJobsOfOwner")
+    other = world.submit("alice-1", "00000009-1", owner=ALICE)
+    await world.passes(other)
+    assert world.status(other).phase is Phase.STAGING
+
+
+async def test_running_is_not_waiting() -> None:
+    """A second attempt has all of maxQueueTime, however long the first one ran."""
+    world = World(limits={"maxQueueTime": "1h"})
+    key = world.submit(retries=1)
+    await world.to_running(key)
+    world.clock.forward(7200)
+    ended = world.clock.now().isoformat()
+    world.cluster.end(world.step(Role.RUN), "Failed", exit_code=1, reason="Error", ended_at=ended)
+    await world.passes(key)
+    assert world.status(key).phase is Phase.QUEUED
+    world.clock.forward(3700)
+    await world.passes(key)
+    assert _executed(world, key) == "QueueTimeout"
+
+
+@pytest.mark.parametrize("staged", [False, True])
+async def test_a_suspended_job_does_not_wait(staged: bool) -> None:
+    world = World(limits={"maxQueueTime": "1h"})
+    key = world.submit(suspend=not staged)
+    await world.passes(key)
+    if staged:
+        world.cluster.end(world.step(Role.STAGE))
+        world.edit(key, suspend=True)
+        await world.passes(key)
+    world.clock.forward(7200)
+    world.edit(key, suspend=False)
+    await world.passes(key)
+    assert world.status(key).phase in (Phase.STAGING, Phase.QUEUED)
+    assert not world.status(key).outcome
+
+
+def _executed(world: World, key: Key) -> str:
+    found = [c.reason for c in world.status(key).conditions if c.type == "Executed"]
+    return found[0] if found else ""
