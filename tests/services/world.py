@@ -11,6 +11,9 @@ import msgspec
 import pytest
 
 from jobkit.manifest import Manifest
+from posthuman.cli.story import cast
+from posthuman.cli.story.prepare import Data, prepare
+from posthuman.cli.story.script import TINY
 from posthuman.store.results import ObjectResultStore
 from tests.cluster.errors import ClusterError
 from tests.cluster.kubectl import kubectl
@@ -18,7 +21,7 @@ from tests.story import bodies, files, installation, services
 from tests.story.recorder import Body, Recorder
 
 TENANT = "tests"  # a namespace beside those of the story's people
-PEOPLE = ("alice", "bob", "charlie", "derek", "elena")
+PEOPLE = tuple(person.namespace for person in cast.CAST)
 WATCHED = (
     "computejobs.compute.posthuman.network",
     "modelassets.compute.posthuman.network",
@@ -96,6 +99,12 @@ def world(cluster_facts: Mapping[str, str]) -> Iterator[World]:
     finally:
         installation.clear([*PEOPLE, TENANT])
         services.stop()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    """The tiny model, and text (about 8 s)."""
+    return asyncio.run(prepare(TINY, tmp_path_factory.mktemp("tiny")))
 
 
 def _environment(world: World) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""What a recording proves: phases in order, and which pods lived at the same time. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from posthuman.api.meta import ANNOTATION_JOB, LABEL_ROLE
+from tests.story.recorder import Event
+
+WITHOUT_WORKERS = frozenset({"Pending", "Staging", "Exporting", "Publishing", "Succeeded"})
+ENDED = frozenset({"Succeeded", "Failed"})
+
+
+class Pod(NamedTuple):
+    """A pod of a step; `job` is `namespace/name` of its ComputeJob."""
+
+    job: str
+    role: str
+    name: str
+
+
+def phases(events: Sequence[Event], job: str) -> list[str]:
+    """The phases that a job was seen in, in order."""
+    seen: list[str] = []
+    for event in events:
+        if event.kind == "ComputeJob" and f"{event.namespace}/{event.name}" == job:
+            phase = event.body.get("status", {}).get("phase")
+            if phase and (not seen or seen[-1] != phase):
+                seen.append(phase)
+    return seen
+
+
+def pods_of(events: Sequence[Event], job: str) -> set[Pod]:
+    """Every pod that a job ever had."""
+    found = (step_pod(event.body) for event in events if event.kind == "Pod")
+    return {pod for pod in found if pod and pod.job == job}
+
+
+def clashes(events: Sequence[Event]) -> list[str]:
+    """Moments when a worker pod was alive while its job staged, exported, published or was done."""
+    phase: dict[str, str] = {}
+    alive: dict[str, set[Pod]] = defaultdict(set)
+    found: list[str] = []
+    for event in events:
+        job = _take(event, phase, alive)
+        if job:
+            found += _clash(event.revision, job, phase.get(job, ""), alive[job])
+    return found
+
+
+def step_pod(body: Mapping[str, Any]) -> Pod | None:
+    """The pod as a step's, or None for another's."""
+    metadata = body["metadata"]
+    role = metadata.get("labels", {}).get(LABEL_ROLE)
+    job = metadata.get("annotations", {}).get(ANNOTATION_JOB)
+    return Pod(job, role, metadata["name"]) if role and job else None
+
+
+def _take(event: Event, phase: dict[str, str], alive: dict[str, set[Pod]]) -> str:
+    """Whom the event is about, once it is taken in."""
+    if event.kind == "ComputeJob":
+        job = f"{event.namespace}/{event.name}"
+        phase[job] = event.body.get("status", {}).get("phase", "")
+        return job
+    pod = step_pod(event.body) if event.kind == "Pod" else None
+    if pod is None:
+        return ""
+    over = event.change == "DELETED" or event.body["status"].get("phase") in ENDED
+    (alive[pod.job].discard if over else alive[pod.job].add)(pod)
+    return pod.job
+
+
+def _clash(revision: int, job: str, phase: str, alive: set[Pod]) -> list[str]:
+    workers = [pod.name for pod in alive if pod.role == "run"]
+    others = [pod.name for pod in alive if pod.role != "run"]
+    if workers and (others or phase in WITHOUT_WORKERS):
+        return [f"revision {revision}: {job} is {phase}, alive are {workers} and {others}"]
+    return []
