@@ -32,6 +32,8 @@ from jobkit.uploads import open_beneath, send_files
 REPORT_NAME = "report.json"  # an algorithm's own: {"metrics": {...}, "versions": {...}}
 MAX_REPORT_FILE_BYTES = 1024 * 1024
 MAX_EXACT_INTEGER = 2**53 - 1  # beyond it RFC 8785 has no number
+MAX_FIGURES = 256  # metrics, or versions; published metrics are paid for in gas
+MAX_FIGURE_CHARS = 200
 
 
 async def export(plan: ExportPlan) -> Report:
@@ -87,8 +89,8 @@ def _manifest(plan: ExportPlan, verdict: Verdict, files: tuple[ManifestFile, ...
         algorithm=algorithm,
         inputs=_inputs(plan),
         parameters=canonical(plan.parameters),
-        metrics=canonical(_object_in(said, "metrics")),
-        versions={name: str(value) for name, value in _object_in(said, "versions").items()},
+        metrics=_metrics(said),
+        versions=_versions(said),
         gpu_seconds=plan.gpu_seconds,
         model=_model_facts(verdict.files),
     )
@@ -121,14 +123,30 @@ def _algorithm_report(files: tuple[Found, ...]) -> dict[str, Any]:
         raw = file.read(MAX_REPORT_FILE_BYTES)
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         print(f"export: {REPORT_NAME} is no JSON object, so it gives no metrics: {error}")
         return {}
 
 
+def _metrics(report: dict[str, Any]) -> dict[str, float]:
+    """Plain figures, as they go into the manifest and with an asset on chain."""
+    said = _object_in(report, "metrics")
+    kept = {name: canonical(value) for name, value in said.items() if type(value) in (int, float)}
+    return {name: value for name, value in kept.items() if not isinstance(value, str)}
+
+
+def _versions(report: dict[str, Any]) -> dict[str, str]:
+    said = _object_in(report, "versions")
+    kept = {name: value for name, value in said.items() if isinstance(value, str)}
+    return {name: value[:MAX_FIGURE_CHARS] for name, value in kept.items()}
+
+
 def _object_in(report: dict[str, Any], name: str) -> dict[str, Any]:
+    """The first entries of an object; what has no short name, or comes after them, is left out."""
     value = report.get(name)
-    return value if isinstance(value, dict) else {}
+    named = value.items() if isinstance(value, dict) else ()
+    kept = {key: inner for key, inner in named if len(key) <= MAX_FIGURE_CHARS}
+    return dict(list(kept.items())[:MAX_FIGURES])
 
 
 def canonical(value: Any) -> Any:

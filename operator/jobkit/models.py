@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Annotated
 
 import msgspec
 
@@ -20,7 +21,8 @@ from jobkit.manifest import ModelFacts
 PICKLE_SUFFIXES = frozenset(
     {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".npy", ".npz"}
 )
-MAX_HEADER_BYTES = 100_000_000  # the format's own limit
+MAX_HEADER_BYTES = 16_000_000  # the format allows 100 MB, which no step has the memory to decode
+MAX_PARAMETERS = 2**53 - 1  # what RFC 8785 can write
 MAX_CONFIG_BYTES = 10_000_000
 DTYPES = {
     "F64": "float64",
@@ -32,11 +34,14 @@ DTYPES = {
 }
 
 
+Size = Annotated[int, msgspec.Meta(ge=0, le=MAX_PARAMETERS)]
+
+
 class Tensor(msgspec.Struct, frozen=True):
     """One entry of a header."""
 
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[Size, ...]
     data_offsets: tuple[int, int]
 
 
@@ -61,6 +66,8 @@ def inspect_model(folder: Path, names: Sequence[str]) -> ModelFacts:
     for name in weights:
         for tensor in read_header(folder / name).values():
             counts[tensor.dtype] += math.prod(tensor.shape)
+    if counts.total() > MAX_PARAMETERS:
+        raise _invalid(folder, "its shapes name more parameters than there can be")
     dtype = counts.most_common(1)[0][0] if counts else ""
     return ModelFacts(
         model_type=_model_type(folder),
@@ -75,7 +82,7 @@ def _model_type(folder: Path) -> str:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise _invalid(folder, "its config.json is too large")
         config = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise _invalid(folder, f"its config.json is no JSON object ({error})") from error
     model_type = config.get("model_type")
     if not isinstance(model_type, str):
@@ -95,7 +102,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
         entries = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         entries.pop("__metadata__", None)
         tensors = {name: msgspec.json.decode(r, type=Tensor) for name, r in entries.items()}
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise _invalid(path, f"its safetensors header is malformed ({error})") from error
     _check_offsets(path, tensors, size - 8 - length)
     return tensors

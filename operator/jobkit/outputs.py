@@ -18,8 +18,11 @@ from jobkit.paths import safe_relative
 from jobkit.plan import ExportPlan
 
 LOGS_PREFIX = "logs/"
+OWN_LOGS = f"{LOGS_PREFIX}algorithm"
 LARGEST_NAMED = 5
 MAX_FILES = 20_000  # keeps the manifest, and the memory of who reads it, small
+MAX_LOGS = 200  # kept of a job that wrote too many files
+MAX_PATH_BYTES = 800  # S3 allows keys of 1024, and some of that is the store's prefix and the job's
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,10 +57,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_folder(root: Path, prefix: str = "") -> Listing:
-    """Look at a folder, without following a link; an absent one is empty."""
+    """Look at a folder, without following a link; an absent one is empty.
+
+    Of more than MAX_FILES files one more than that is listed: enough to refuse them.
+    """
     files: list[Found] = []
     skipped: list[str] = []
     for entry in _entries(root, skipped):
+        if len(files) > MAX_FILES:
+            break
         relative = os.path.relpath(entry.path, root)
         if why := _why_not(entry, prefix + relative):
             skipped.append(f"{prefix + relative!a} is left out: {why}")
@@ -67,23 +75,37 @@ def list_folder(root: Path, prefix: str = "") -> Listing:
     return Listing(files=tuple(sorted(files, key=lambda f: f.path)), skipped=tuple(skipped))
 
 
-def _entries(folder: Path, skipped: list[str]) -> Iterator[os.DirEntry[str]]:
-    """Everything below that is no folder; folders that can't be read are added to `skipped`."""
-    try:
-        entries = list(os.scandir(folder))
-    except FileNotFoundError:
-        return
-    except PermissionError:
-        skipped.append(f"{str(folder)!a} is left out: its mode forbids to read it")
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _entries(Path(entry.path), skipped)
-        else:
-            yield entry
+def _entries(root: Path, skipped: list[str]) -> Iterator[os.DirEntry[str]]:
+    """Everything below that is no folder; folders that can't be read are added to `skipped`.
+
+    An algorithm may nest folders deeper than a path may be long, so nothing here calls itself.
+    """
+    folders = [str(root)]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            skipped.append(f"{folder!a} is left out: its mode forbids to read it")
+            continue
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                yield entry
+            elif _is_short(os.path.relpath(entry.path, root)):
+                folders.append(entry.path)
+            else:
+                skipped.append(f"{entry.path[:200]!a}… is left out: its path is too long")
+
+
+def _is_short(path: str) -> bool:
+    return len(os.fsencode(path)) <= MAX_PATH_BYTES
 
 
 def _why_not(entry: os.DirEntry[str], path: str) -> str:
+    if not _is_short(path):
+        return "its path is too long"
     if entry.is_symlink():
         return "it is a link"
     if not entry.is_file(follow_symlinks=False):
@@ -106,12 +128,12 @@ def judge(plan: ExportPlan, outputs: Sequence[Found], logs: Sequence[Found]) -> 
     limit = plan.max_result_bytes
     results = [file for file in (*outputs, *logs) if file.file_class == "result"]
     total = sum(file.size for file in results)
-    if len(outputs) > MAX_FILES:
+    if len(outputs) + len(logs) > MAX_FILES:
         return Verdict(
             outcome=_failed(plan),
-            files=_last_bytes(logs, limit or total),
+            files=_last_bytes(_first_logs(logs), limit or total),
             reason="TooManyFiles",
-            message=f"the algorithm wrote {len(outputs)} files, the limit is {MAX_FILES}; "
+            message=f"the algorithm wrote more than {MAX_FILES} files, which is the limit; "
             "nothing but logs was kept. Pack them into fewer",
         )
     if limit and total > limit:
@@ -130,6 +152,11 @@ def judge(plan: ExportPlan, outputs: Sequence[Found], logs: Sequence[Found]) -> 
             "it must leave its results there",
         )
     return Verdict(outcome=plan.outcome, files=(*outputs, *logs))
+
+
+def _first_logs(logs: Sequence[Found]) -> Sequence[Found]:
+    """The launcher's own before those that the algorithm made beside them."""
+    return sorted(logs, key=lambda file: (not file.path.startswith(OWN_LOGS), file.path))[:MAX_LOGS]
 
 
 def _failed(plan: ExportPlan) -> str:

@@ -27,7 +27,7 @@ from jobkit.manifest import (
 )
 from jobkit.models import inspect_model
 from jobkit.objects import put_bytes, read_small
-from jobkit.outputs import Found, list_folder
+from jobkit.outputs import MAX_FILES, Found, list_folder
 from jobkit.transfer import sha256_of
 from jobkit.uploads import send_files
 from posthuman.errors import UserError
@@ -91,6 +91,8 @@ def _list(path: Path, prefix: str) -> tuple[Found, ...]:
         listing = list_folder(path, prefix)
         for line in listing.skipped:
             print(f"upload: {line}")
+        if len(listing.files) > MAX_FILES:
+            raise UserError(f"{path} holds more than {MAX_FILES} files; pack them into fewer")
         return listing.files
     if not path.is_file():
         return ()
