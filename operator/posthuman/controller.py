@@ -107,7 +107,7 @@ class Operator:
         self._kinds = {resource.plural: resource for resource in WATCHED.values()}
         self._signs = SignsOfLife(self._kinds, self._relist)
         self._client = KubeClient(connection, self.metrics)
-        self._progress = ProgressReader(self._client, self._progressed)
+        self._progress = ProgressReader(self._client, self._progressed, self._is_own)
         self._cluster = self._make_cluster()
         self._reconcilers = reconcilers(self._cluster, self.metrics)
         self._synced = False
@@ -216,6 +216,16 @@ class Operator:
         elif isinstance(old, SeenJob) and new is None:
             self._progress.job_gone(old.metadata.key)
         wake_for(self.cache, self._wake, kind, old, new)
+
+    def _is_own(self, pod: SeenPod) -> bool:
+        """Anyone can label a pod in a namespace of theirs; the job knows where its own pods are."""
+        key = pod.metadata.compute_job
+        job = self.cache.compute_jobs.get(key) if key else None
+        return (
+            job is not None
+            and job.metadata.uid == pod.metadata.job_uid
+            and job.status.work_namespace == pod.metadata.namespace
+        )
 
     def _progressed(self, job: Key) -> None:
         self.queue.wake_after(Item("ComputeJob", job), PROGRESS_INTERVAL_SECONDS)

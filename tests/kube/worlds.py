@@ -95,7 +95,7 @@ class RealWorld:
         self.work = f"work-{suffix}"
         self.unseen = UnseenWrites(self.metrics)
         self.cache = Cache(lambda kind, old, new: None, self.unseen)
-        self.progress = ProgressReader(self.client, lambda job: None)
+        self.progress = ProgressReader(self.client, lambda job: None, lambda pod: True)
         self.children = Children(self.client, self.cache, images)
         self.cluster = KubeCluster(
             self.client,
