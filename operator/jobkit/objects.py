@@ -6,6 +6,7 @@ The one place that knows obstore's constructors and exceptions; posthuman.store 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ from jobkit.errors import ObjectMissing, UserFault, WorldFault
 from jobkit.plan import Store
 
 T = TypeVar("T")
+_PASSING = re.compile(
+    r" in [0-9.]+(?:ns|µs|ms|s)\b|<(RequestId|HostId|Resource|Date)>[^<]*</\1>", re.ASCII
+)
 _THREADS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="store")
 
 if TYPE_CHECKING:
@@ -99,8 +103,16 @@ def _store_errors(key: str) -> Iterator[None]:
             "StoreForbidden", f"the store refuses the environment's credentials at {key!r}"
         ) from error
     except (BaseError, OSError) as error:
-        said = str(error).partition("\n\nDebug source")[0]
-        raise WorldFault("StoreUnavailable", f"the store failed at {key!r}: {said}") from error
+        raise WorldFault(
+            "StoreUnavailable", f"the store failed at {key!r}: {_said(error)}"
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    """What stays the same when the same thing fails again: a status that tells it must not change
+    with each try, or writing it would be the cause of the next."""
+    said = str(error).partition("\n\nDebug source")[0]
+    return _PASSING.sub("", said)
 
 
 async def read_small(store: ObjectStore, key: str) -> bytes:

@@ -23,6 +23,7 @@ from posthuman.ports import Clock, Cluster, Ledger, ResultStore
 
 RECHECK_SECONDS = 60.0
 BUSY_RECHECK_SECONDS = 10.0  # what is in use is counted this often; reads come from the cache
+UNWELL_RECHECK_SECONDS = 5.0  # our own status write wakes us: what is wrong isn't asked again then
 MINIMUM_BALANCE_WEI = 10**16  # about what a few publications cost
 
 StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
@@ -48,10 +49,11 @@ class Probe(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...]
 
     def still_holds(self, environment: ComputeEnvironment, now: datetime) -> bool:
-        """Young enough, of this generation, and with nothing wrong."""
-        young = (now - self.at).total_seconds() < RECHECK_SECONDS
+        """Young enough, and of this generation."""
         well = all(part.status != "False" for part in self.parts)
-        return young and well and self.generation == environment.metadata.generation
+        limit = RECHECK_SECONDS if well else UNWELL_RECHECK_SECONDS
+        young = (now - self.at).total_seconds() < limit
+        return young and self.generation == environment.metadata.generation
 
 
 class EnvironmentReconciler:
@@ -106,14 +108,15 @@ class EnvironmentReconciler:
         return None
 
     async def _probe(self, environment: ComputeEnvironment) -> Probe:
-        """The parts as last seen, if all stood then and it is not long ago; else anew."""
-        key, now = environment.metadata.key, self._clock.now()
+        """The parts as last seen, if it is not long ago; else anew."""
+        key = environment.metadata.key
         last = self._probes.get(key)
-        if last is not None and last.still_holds(environment, now):
+        if last is not None and last.still_holds(environment, self._clock.now()):
             return last
         signer, chain = await self._chain(environment)
         parts = [await self._namespace(environment), await self._store(environment), *chain]
-        probe = Probe(environment.metadata.generation, now, signer, (*parts, seal(environment)))
+        now, generation = self._clock.now(), environment.metadata.generation
+        probe = Probe(generation, now, signer, (*parts, seal(environment)))
         self._probes[key] = probe
         return probe
 
