@@ -6,11 +6,13 @@ clocks that differ between machines do no harm (as Kubernetes' own leader electi
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -52,11 +54,19 @@ class Leases:
         self._namespace = namespace
         self._identity = identity
         self._monotonic = monotonic
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._renewed_at: dict[str, float] = {}
         self._others: dict[str, tuple[_Spec, float]] = {}  # as last seen, and since when so
 
     async def hold(self, name: str) -> bool:
-        """Acquire or renew; False while another process holds it."""
+        """Acquire or renew; False while another process holds it.
+
+        One at a time: passes of one process that renew at once would take each other for another.
+        """
+        async with self._locks[name]:
+            return await self._hold(name)
+
+    async def _hold(self, name: str) -> bool:
         renewed_at = self._renewed_at.get(name)
         if renewed_at is not None and self._monotonic() - renewed_at < RENEW_AFTER_SECONDS:
             return True
