@@ -77,7 +77,7 @@ class Watch:
     def _table(self) -> Group:
         table = Table(box=None, pad_edge=False)
         for title in ("", "phase", "progress", "", "what happens"):
-            table.add_column(title, no_wrap=title != "what happens")
+            table.add_column(title, no_wrap=True)
         for asset in self._objects.all(ModelAsset):
             if not asset.spec.job_uid:
                 table.add_row(*_asset_row(asset))

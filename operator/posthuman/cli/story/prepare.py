@@ -35,12 +35,20 @@ async def prepare(pace: Pace, folder: Path) -> Data:
         make(folder / "model.log", "examples.story_data", pace.model, "--out", str(model)),
         make(folder / "text.log", "examples.story_data", "text", "--out", str(text)),
     )
+    if pace.samples:
+        for file in text.iterdir():
+            _shorten(file, pace.samples)
     return Data(
         model=model,
         bob_text=text / "bob.jsonl",
         charlie_text=text / "charlie.jsonl",
         held_out=text / "heldout.jsonl",
     )
+
+
+def _shorten(file: Path, samples: int) -> None:
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:samples]))
 
 
 async def make(log: Path, module: str, *arguments: str) -> None:

@@ -37,6 +37,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     learning_rate: float
     seconds_a_step: float  # on two cores
     seconds_to_load: float
+    samples: int = 0  # of each text, from its beginning; 0: all of them
 
 
 SMOLLM2 = Pace(
@@ -58,6 +59,7 @@ TINY = Pace(
     learning_rate=3e-3,
     seconds_a_step=0.03,
     seconds_to_load=4,
+    samples=200,
 )
 
 
