@@ -79,6 +79,9 @@ class Cluster(Protocol):
     async def delete_anchor(self, namespace: str, name: str) -> None:
         """Delete it and, in the foreground, everything it owns; absent is done."""
 
+    async def strays(self, job: Key) -> Sequence[Key]:
+        """Anchors of jobs that had this key and are no more, whose steps are still there."""
+
     async def create_step(self, anchor: Anchor, step: Step) -> None: ...
     async def delete_step(self, namespace: str, name: str, grace_seconds: float) -> None: ...
     async def create_asset(self, asset: ModelAsset) -> None:

@@ -15,6 +15,7 @@ from posthuman.api.job import ComputeJob, Phase
 from posthuman.api.meta import FINALIZER, Key
 from posthuman.errors import Conflict, NotFound
 from posthuman.jobs.steps import Anchor, Role
+from posthuman.local.cluster import LocalCluster
 from posthuman.ports import JobEvent, NonceBook
 from tests.builders import asset as an_asset
 from tests.builders import environment as an_environment
@@ -275,3 +276,21 @@ async def test_telling_the_story_never_fails(world: World) -> None:
                 message="the inputs are there",
             )
         )
+
+
+async def test_what_a_vanished_job_left_is_found(world: World) -> None:
+    """On a laptop nothing is: its processes are children of the one that knows their job."""
+    job = await a_stored_job(world)
+    anchor = msgspec.structs.replace(
+        an_anchor(namespace=world.work, uid=""), job=job.metadata.key, job_uid=job.metadata.uid
+    )
+    await world.cluster.create_anchor(anchor)
+    await world.cluster.create_step(anchor, a_stage())
+    await world.settle()
+    assert list(await world.cluster.strays(job.metadata.key)) == []
+    await world.cluster.delete_job(job.metadata.key)
+    await world.settle()
+    left = list(await world.cluster.strays(job.metadata.key))
+    on_laptop = isinstance(world.cluster, LocalCluster)
+    assert left == ([] if on_laptop else [Key(world.work, anchor.name)])
+    await world.cluster.delete_anchor(world.work, anchor.name)

@@ -115,6 +115,15 @@ class FakeCluster:
         for key in [key for key in self._steps if key.name.startswith(name)]:
             del self._steps[key]
 
+    async def strays(self, job: Key) -> Sequence[Key]:
+        found = await self.job(job)
+        uid = found.metadata.uid if found else ""
+        return [
+            key
+            for key, anchor in self.anchors.items()
+            if anchor.job == job and anchor.job_uid != uid
+        ]
+
     async def create_step(self, anchor: Anchor, step: Step) -> None:
         key = Key(anchor.namespace, step.name)
         if key in self._steps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from posthuman.api.job import Phase
+from posthuman.api.job import ComputeJob, Phase
 from posthuman.api.meta import Key
 from posthuman.jobs.steps import Role
 from tests.builders import ALICE, CHAIN, MODEL_INPUT, TEXT_INPUT, asset
@@ -97,6 +97,28 @@ async def test_a_suspended_job_does_not_wait(staged: bool) -> None:
     await world.passes(key)
     assert world.status(key).phase in (Phase.STAGING, Phase.QUEUED)
     assert not world.status(key).outcome
+
+
+async def test_a_job_that_lost_our_finalizer_leaves_no_pods() -> None:
+    """Its owner may take it off, and run on without a timeout, unbilled and uncounted."""
+    world = World()
+    key = world.submit()
+    await world.to_running(key)
+    world.objects.set_finalizer(ComputeJob, key, False)
+    world.objects.delete(ComputeJob, key)
+    await world.reconciler.reconcile(key)
+    assert not world.cluster.anchors
+
+
+async def test_a_namesake_inherits_nothing() -> None:
+    world = World()
+    key = world.submit()
+    await world.to_running(key)
+    world.objects.set_finalizer(ComputeJob, key, False)
+    world.objects.delete(ComputeJob, key)
+    world.submit(uid="99998888-7777")
+    await world.passes(key)
+    assert [anchor.job_uid for anchor in world.cluster.anchors.values()] == ["99998888-7777"]
 
 
 def _executed(world: World, key: Key) -> str:

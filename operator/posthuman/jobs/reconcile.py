@@ -57,6 +57,8 @@ class JobReconciler:
     async def reconcile(self, key: Key) -> float | None:
         """One pass; seconds until the next is due by itself. Raises TransientError."""
         job = await self._cluster.job(key)
+        if job is None or job.status.phase is None:
+            await self._sweep(key)
         if job is None:
             return None
         decision = decide(await self._observe(job), self._clock.now())
@@ -68,6 +70,11 @@ class JobReconciler:
         finally:
             del self._underway[job.metadata.uid]
         return decision.requeue_after_seconds
+
+    async def _sweep(self, key: Key) -> None:
+        """Whoever may edit a job may take our finalizer from it: its pods must not run on."""
+        for anchor in await self._cluster.strays(key):
+            await self._cluster.delete_anchor(anchor.namespace, anchor.name)
 
     async def _observe(self, job: ComputeJob) -> Observed:
         environment = await self._cluster.environment(job.spec.environment_ref.name)

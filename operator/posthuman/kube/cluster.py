@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, Progress
-from posthuman.api.meta import FINALIZER, LABEL_WORK_NAMESPACE, Key
+from posthuman.api.meta import FINALIZER, LABEL_ATTEMPT, LABEL_WORK_NAMESPACE, Key
 from posthuman.api.parse import Resource as OwnObject
 from posthuman.api.parse import dump, parse
 from posthuman.errors import NotFound
@@ -25,7 +25,7 @@ from posthuman.kube.names import LABEL_JOB_NAME
 from posthuman.kube.nonces import NonceBooks
 from posthuman.kube.observe import step_state
 from posthuman.kube.resources import JOBS, NAMESPACES, OWN, PODS, SECRETS
-from posthuman.kube.seen import seen_job, seen_pod
+from posthuman.kube.seen import SeenJob, seen_job, seen_pod
 from posthuman.kube.story import Story
 from posthuman.ports import JobEvent, NonceBook
 
@@ -106,6 +106,20 @@ class KubeCluster:
     async def delete_anchor(self, namespace: str, name: str) -> None:
         await self._children.delete_anchor(namespace, name)
 
+    async def strays(self, job: Key) -> Sequence[Key]:
+        """In work namespaces alone: elsewhere anybody may put our labels on a Job."""
+        steps = [found for found in self._cache.jobs.all() if found.metadata.compute_job == job]
+        steps = [found for found in steps if not found.metadata.deletion_timestamp]
+        if not steps:
+            return ()
+        try:
+            body = await self._client.get(OWN["ComputeJob"], job.namespace, job.name)
+        except NotFound:
+            body = {"metadata": {"uid": ""}}
+        stray = [found for found in steps if found.metadata.job_uid != body["metadata"]["uid"]]
+        anchors = dict.fromkeys(_anchor_of(found) for found in stray)
+        return [key for key in anchors if await self.namespace_prepared(key.namespace)]
+
     async def create_step(self, anchor: Anchor, step: Step) -> None:
         await self._children.create_step(anchor, step)
 
@@ -178,6 +192,13 @@ class KubeCluster:
         body = await self._client.replace(OWN[kind], dump(resource), "status")
         self._cache.answered(kind, body)
         return body
+
+
+def _anchor_of(step: SeenJob) -> Key:
+    """By its name, which begins with the anchor's."""
+    metadata = step.metadata
+    ending = f"-{metadata.role}-{metadata.labels.get(LABEL_ATTEMPT, '')}"
+    return Key(metadata.namespace, metadata.name.removesuffix(ending))
 
 
 def _new(body: Body) -> Body:

@@ -122,6 +122,9 @@ class LocalCluster:
         step = self._steps.get(Key(namespace, name))
         return step.state() if step else None
 
+    async def strays(self, job: Key) -> Sequence[Key]:
+        return ()  # nobody can take a job away from under its processes
+
     async def create_step(self, anchor: Anchor, step: Step) -> None:
         """Start its processes. Raises UserError for a container image, NotFound for a Secret that
         isn't there, Conflict if the anchor is gone or going."""
