@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from posthuman.api.meta import Key
+from posthuman.api.meta import LABEL_JOB_UID, Key
 from posthuman.errors import Conflict, NotFound, TransientError
 from posthuman.jobs.steps import Anchor, Step
 from posthuman.kube.cache import Cache
@@ -46,6 +46,7 @@ class Children:
         self._images = images
         self._monotonic = monotonic
         self._anchors: dict[Key, tuple[str, float]] = {}  # UID, and when it was seen
+        self._owners: dict[str, str] = {}  # anchor's UID → the job's
         self._claimed: set[str] = set()  # UIDs of anchors whose workspace is known to be there
 
     async def anchor_exists(self, namespace: str, name: str) -> bool:
@@ -64,6 +65,7 @@ class Children:
         """In the foreground: it stays until everything it owns is gone. Nobody waits here."""
         uid, _ = self._anchors.pop(Key(namespace, name), ("", 0.0))
         self._claimed.discard(uid)
+        self._owners.pop(uid, None)
         options = {"propagationPolicy": "Foreground"}
         await self._client.delete(CONFIG_MAPS, namespace, name, options)
 
@@ -105,6 +107,12 @@ class Children:
             raise TransientError(
                 f"ConfigMap {key}, which owns the job's parts, is gone", "NoAnchor"
             )
+        if self._owners.get(uid) != anchor.job_uid:  # names hold but a part of a job's UID
+            raise TransientError(
+                f"ConfigMap {key} belongs to another job, whose workspace isn't this one's; "
+                "make the job anew",
+                "AnchorTaken",
+            )
         anchor = msgspec.structs.replace(anchor, uid=uid)
         if uid not in self._claimed:
             await self._create(CLAIMS, workspace_manifest(anchor))
@@ -128,6 +136,7 @@ class Children:
     def _know(self, key: Key, body: Body) -> str:
         """Remember it, unless it is about to go."""
         uid = str(body["metadata"]["uid"])
+        self._owners[uid] = body["metadata"].get("labels", {}).get(LABEL_JOB_UID, "")
         if "deletionTimestamp" not in body["metadata"]:
             self._anchors[key] = (uid, self._monotonic())
         return uid
