@@ -129,7 +129,8 @@ class JobReconciler:
 
     async def _manifest(self, seen: Observed, steps: Sequence[StepState]) -> Manifest | None:
         """The manifest that a finished export left, if it has the digest that the pod reported."""
-        exports = [step for step in steps if step.role is Role.EXPORT and step.report]
+        exports = [step for step in steps if step.role is Role.EXPORT]
+        exports.sort(key=lambda step: step.attempt)
         reported = [step.report.details.get("manifestDigest") for step in exports if step.report]
         if seen.environment is None or not any(reported) or seen.job.status.results:
             return None
