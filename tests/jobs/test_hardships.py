@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 import pytest
 
+from jobkit.report import Report
 from posthuman.api.job import ComputeJob, Phase
 from posthuman.api.meta import Key
-from posthuman.jobs.steps import Role
+from posthuman.jobs.steps import Role, StepState
 from tests.builders import ALICE, CHAIN, MODEL_INPUT, TEXT_INPUT, asset
 from tests.jobs.world import World
 
@@ -119,6 +122,43 @@ async def test_a_namesake_inherits_nothing() -> None:
     world.submit(uid="99998888-7777")
     await world.passes(key)
     assert [anchor.job_uid for anchor in world.cluster.anchors.values()] == ["99998888-7777"]
+
+
+@pytest.mark.parametrize("to", [World.to_running, World.to_exporting])
+async def test_a_workspace_that_somebody_deleted_ends_the_job(
+    to: Callable[[World, Key], Awaitable[None]],
+) -> None:
+    """A work namespace that is emptied takes inputs and results along; nothing brings them back."""
+    world = World()
+    key = world.submit(retries=1)
+    await to(world, key)
+    (anchor,) = world.cluster.anchors
+    await world.cluster.delete_anchor(anchor.namespace, anchor.name)
+    await world.passes(key)
+    assert (world.status(key).phase, world.reason(key)) == (Phase.FAILED, "WorkspaceLost")
+    assert world.status(key).results is None
+
+
+async def test_the_newest_export_counts_in_whatever_order_steps_are_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    key = world.submit()
+    await world.to_exporting(key)
+    away = Report(reason="StoreUnavailable", message="the store is away")
+    ended = world.clock.now().isoformat()
+    world.cluster.end(world.step(Role.EXPORT), "Failed", away, exit_code=1, ended_at=ended)
+    await world.passes(key)
+    world.clock.forward(600)
+    await world.passes(key)
+    listed = world.cluster.steps
+
+    async def backwards(namespace: str, job_uid: str) -> list[StepState]:
+        return list(reversed(await listed(namespace, job_uid)))
+
+    monkeypatch.setattr(world.cluster, "steps", backwards)
+    await world.export(key)
+    assert world.status(key).phase is Phase.SUCCEEDED
 
 
 def _executed(world: World, key: Key) -> str:

@@ -19,6 +19,10 @@ from posthuman.jobs.steps import Role, StepState
 
 MAX_BACKOFF_SECONDS = 300.0
 UPLOADING = "uploading outputs and logs"
+WORKSPACE_LOST = (
+    "the job's workspace was deleted by somebody else before its results were in the store; "
+    "make the job anew"
+)
 
 
 def export(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None:
@@ -31,7 +35,11 @@ def export(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> Non
         draft.wait(Phase.EXPORTING, "PodsEnding", f"{alive} pod(s) of the job are ending")
         return
     steps = seen.of_role(Role.EXPORT)
-    if not steps:
+    if not steps and not seen.anchor:
+        if draft.status.outcome == "Succeeded":  # who failed or was stopped did so before
+            draft.settle("Failed", "WorkspaceLost", WORKSPACE_LOST)
+        draft.conclude()
+    elif not steps:
         _begin(seen, environment, draft, 1)
     elif steps[-1].state == "Succeeded" or _reported_outcome(steps[-1]):
         _exported(seen, draft, steps[-1])

@@ -85,6 +85,9 @@ def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> Non
     if alive:
         draft.wait(Phase.QUEUED, "AttemptEnding", f"{alive} pod(s) of the last attempt still end")
         return
+    if not seen.anchor:
+        draft.settle("Failed", "WorkspaceLost", "its inputs were deleted by somebody else")
+        return
     waiting = room_to_run(seen.job, environment, seen.siblings)
     if waiting is not None:
         draft.wait_for(Phase.QUEUED, waiting)
