@@ -165,6 +165,14 @@ def test_another_amount_than_the_reward_is_never_added_to(minted_wei: int) -> No
     assert reason(decision) == "MintMismatch"
 
 
+def test_what_an_owner_minted_since_does_not_unpublish_it() -> None:
+    """A restore loses the status after Bob minted more of his tokens himself."""
+    facts = ChainFacts(owner=BOB, has_metadata=True, minted_wei=REWARD_WEI + 50)
+    decision = decide(seen(created(), facts=facts), NOW)
+    assert reason(decision, "Ready") == "Published"
+    assert not any(isinstance(action, SignMint) for action in decision.actions)
+
+
 def test_the_transfer_ends_the_publication() -> None:
     status = created(
         record("metadata", block=5), record("mint", block=6), record("transfer"), did="did:op:1"

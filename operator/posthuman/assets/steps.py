@@ -42,9 +42,11 @@ def steps_done(seen: Observed) -> frozenset[str]:
     done = {found.step for found in seen.asset.status.transactions if found.block}
     facts = seen.facts
     if facts and seen.asset.status.nft:
+        reward, transferred = reward_wei(seen.asset), facts.owner.lower() != seen.signer.lower()
+        extra = transferred and facts.minted_wei > reward  # the owner's own: the transfer came last
         done |= {METADATA} if facts.has_metadata else set()
-        done |= {MINT} if facts.minted_wei == reward_wei(seen.asset) else set()
-        done |= {TRANSFER} if facts.owner.lower() != seen.signer.lower() else set()
+        done |= {MINT} if facts.minted_wei == reward or extra else set()
+        done |= {TRANSFER} if transferred else set()
     return frozenset(done)
 
 
