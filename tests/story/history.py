@@ -10,6 +10,7 @@ from posthuman.api.meta import ANNOTATION_JOB, LABEL_ROLE
 from tests.story.recorder import Event
 
 WITHOUT_WORKERS = frozenset({"Pending", "Staging", "Exporting", "Publishing", "Succeeded"})
+STILL_ENDING = "PodsEnding"  # Exporting begins when the last worker has gone, and says so
 ENDED = frozenset({"Succeeded", "Failed"})
 
 
@@ -39,9 +40,10 @@ def pods_of(events: Sequence[Event], job: str) -> set[Pod]:
 
 
 def clashes(events: Sequence[Event]) -> list[str]:
-    """Moments when a worker pod was alive while its job staged, exported, published or was done."""
+    """Moments when a worker pod was there beside a stage or export pod of its job, or ran while its
+    job staged, exported, published or was done."""
     phase: dict[str, str] = {}
-    alive: dict[str, set[Pod]] = defaultdict(set)
+    alive: dict[str, dict[Pod, str]] = defaultdict(dict)
     found: list[str] = []
     for event in events:
         job = _take(event, phase, alive)
@@ -58,23 +60,33 @@ def step_pod(body: Mapping[str, Any]) -> Pod | None:
     return Pod(job, role, metadata["name"]) if role and job else None
 
 
-def _take(event: Event, phase: dict[str, str], alive: dict[str, set[Pod]]) -> str:
-    """Whom the event is about, once it is taken in."""
+def _take(event: Event, phase: dict[str, str], alive: dict[str, dict[Pod, str]]) -> str:
+    """Whom the event is about, once it is taken in; pods are kept with their phase."""
     if event.kind == "ComputeJob":
         job = f"{event.namespace}/{event.name}"
-        phase[job] = event.body.get("status", {}).get("phase", "")
+        phase[job] = _phase_of(event.body)
         return job
     pod = step_pod(event.body) if event.kind == "Pod" else None
     if pod is None:
         return ""
-    over = event.change == "DELETED" or event.body["status"].get("phase") in ENDED
-    (alive[pod.job].discard if over else alive[pod.job].add)(pod)
+    now = str(event.body["status"].get("phase"))
+    if event.change == "DELETED" or now in ENDED:
+        alive[pod.job].pop(pod, None)
+    else:
+        alive[pod.job][pod] = now
     return pod.job
 
 
-def _clash(revision: int, job: str, phase: str, alive: set[Pod]) -> list[str]:
-    workers = [pod.name for pod in alive if pod.role == "run"]
+def _phase_of(body: Mapping[str, Any]) -> str:
+    status = body.get("status", {})
+    reasons = [found["reason"] for found in status.get("conditions", [])]
+    return "" if STILL_ENDING in reasons else str(status.get("phase", ""))
+
+
+def _clash(revision: int, job: str, phase: str, alive: dict[Pod, str]) -> list[str]:
+    workers = {pod.name: now for pod, now in alive.items() if pod.role == "run"}
     others = [pod.name for pod in alive if pod.role != "run"]
-    if workers and (others or phase in WITHOUT_WORKERS):
-        return [f"revision {revision}: {job} is {phase}, alive are {workers} and {others}"]
+    runs = "Running" in workers.values()
+    if (workers and others) or (runs and phase in WITHOUT_WORKERS):
+        return [f"revision {revision}: {job} is {phase}, there are {workers} and {others}"]
     return []

@@ -1,7 +1,8 @@
 """Two nodes of eight A100s: what a GPU job becomes, on a real API server and a real scheduler.
 
-The nodes are kwok's: they exist in the API alone, and so their pods "run" without running. What is
-true here is what was asked for, that the API server took it, and where the scheduler put it.
+The nodes are kwok's: they exist in the API alone, and their pods, the staging one too, "run"
+without running. Proved is what was asked for, that the API server took it, and where the scheduler
+put it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tests.story import bodies
 pytestmark = pytest.mark.cluster
 
 MANIFEST = REPOSITORY / "examples" / "cluster" / "a100.yaml"
+STORAGE = REPOSITORY / "tests" / "story" / "manifests" / "played_storage.yaml"
 FAKE_NODES = {"fake-a100-0", "fake-a100-1"}
 KWOK = {"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}
 NAME = "on-a100s"
@@ -32,6 +34,7 @@ NAME = "on-a100s"
 def workers(world: World) -> Iterator[list[dict[str, Any]]]:
     """The two worker pods, once the scheduler has placed them."""
     kwok.up()
+    kubectl("apply", "-f", STORAGE)
     try:
         world.ready_environment(environment())
         world.apply(job())
@@ -40,6 +43,7 @@ def workers(world: World) -> Iterator[list[dict[str, Any]]]:
         kubectl("-n", TENANT, "delete", "computejob", NAME, "--wait=false")
     finally:
         kwok.down()
+        kubectl("delete", "-f", STORAGE, "--wait=false")
 
 
 def test_the_workers_are_placed_on_both_gpu_nodes(workers: list[dict[str, Any]]) -> None:
@@ -57,6 +61,7 @@ def test_workers_select_and_tolerate_the_gpu_nodes(workers: list[dict[str, Any]]
         assert pod["spec"]["nodeSelector"] == {
             "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB",
             "kubernetes.io/arch": "amd64",
+            "type": "kwok",
         }
         tolerated = [toleration.get("key") for toleration in pod["spec"]["tolerations"]]
         assert "nvidia.com/gpu" in tolerated
@@ -93,10 +98,11 @@ def test_a_job_for_more_gpus_than_a_node_has_is_refused(
 
 
 def environment() -> dict[str, Any]:
-    """The example's, with leave to be placed on nodes that don't exist."""
+    """The example's, sent to nodes that don't exist."""
     body: dict[str, Any] = yaml.safe_load(MANIFEST.read_text())
     body["spec"]["scheduling"]["tolerations"].append(KWOK)
-    body["spec"]["policy"] = {"allowedImages": ["ghcr.io/posthuman-network/"]}
+    body["spec"]["scheduling"]["nodeSelector"]["type"] = "kwok"
+    body["spec"]["workspace"]["storageClassName"] = "played"
     return body
 
 
