@@ -86,3 +86,20 @@ def test_even_a_sigkill_leaves_nothing(run: Run) -> None:
     run.process.kill()
     run.process.wait()
     until(lambda: not run.left(), 30)
+
+
+def test_sigterm_ends_a_run_in_a_scripts_background(tmp_path: Path, algorithms: Path) -> None:
+    """There a shell has SIGINT ignored from the start."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run = Run(tmp_path, algorithms, a_job("stays"))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    run.until_it_runs()
+    run.process.terminate()
+    try:
+        run.process.communicate(timeout=60)
+    finally:
+        run.process.kill()
+    assert run.process.returncode == INTERRUPTED
+    assert not run.left()

@@ -43,7 +43,9 @@ def complain(sentence: str) -> None:
 
 
 def end_as_by_ctrl_c(*signals: signal.Signals) -> None:
-    """These signals too stop what runs, in order, before we end."""
+    """These signals too stop what runs, in order, before we end; also where a shell, starting us in
+    a script's background, has Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in signals:
         signal.signal(number, _interrupt)
 
