@@ -106,6 +106,13 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
         "ImageNotAllowed",
         "allowedImages",
     ),
+    (
+        "large parameters",
+        {"parameters": {"prompts": ["x" * 1000] * 600}},
+        {},
+        "ParametersTooLarge",
+        "posthuman upload",
+    ),
     ("deep parameters", {"parameters": DEEP}, {}, "ParametersTooDeep", "64 levels"),
     ("own bucket, s3", uri("s3://results/env/jobs/x"), {}, "UriRefused", "posthuman upload"),
     ("own store", uri("http://10.0.0.5:7070/results/x"), {}, "UriRefused", '"http"'),

@@ -10,6 +10,7 @@ import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
 import rfc8785
 
 from posthuman.api.conditions import find_condition, is_true
@@ -22,6 +23,7 @@ from posthuman.environments.tenants import review_tenant
 from posthuman.environments.verdict import Refusal, Verdict, Waiting
 
 MAX_PARAMETER_DEPTH = 64
+MAX_PARAMETER_BYTES = 512 * 1024
 
 
 def review(request: Request) -> Verdict:
@@ -194,7 +196,13 @@ def _begins_with(reference: str, prefix: str) -> bool:
 
 
 def _parameters(request: Request) -> Verdict:
-    """An API server admits 10,000 levels; programs that read them run out of stack."""
+    """An API server admits 10,000 levels, and more bytes than the ConfigMap of a plan may have."""
+    if len(msgspec.json.encode(request.job.spec.parameters)) > MAX_PARAMETER_BYTES:
+        return Refusal(
+            "ParametersTooLarge",
+            f"spec.parameters has more than {MAX_PARAMETER_BYTES // 1024} KiB; bring large data in "
+            "as an input, with `posthuman upload`",
+        )
     level: list[object] = [request.job.spec.parameters]
     for _ in range(MAX_PARAMETER_DEPTH):
         level = [inner for found in level for inner in _children(found)]
