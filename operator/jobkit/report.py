@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -15,6 +15,9 @@ MAX_REPORT_BYTES = 4096  # Kubernetes cuts a termination message here
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
 
 
+Reason = Annotated[str, msgspec.Meta(pattern="^[A-Z][A-Za-z0-9]{0,63}$")]
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The end of one step, as the operator reads it.
 
@@ -23,7 +26,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     `details`: facts for the operator (stage: inputs; export: manifestDigest, files, bytes).
     """
 
-    reason: str
+    reason: Reason
     message: str = ""
     user_error: bool = False
     details: dict[str, Any] = {}

@@ -36,5 +36,12 @@ def test_progress_that_no_status_could_hold_is_not_taken(fields: str) -> None:
     assert parse_line(f'{{"posthuman":"progress","percent":1,{fields}}}') is None
 
 
+@pytest.mark.parametrize("reason", ["", "two words", "x" * 65, 'A\\n{job=\\"x\\"}'])
+def test_a_reason_is_one_word(reason: str) -> None:
+    """It becomes a condition's reason and the label of a metric."""
+    assert decode_report('{"reason":"Completed"}') is not None
+    assert decode_report(f'{{"reason":"{reason}"}}') is None
+
+
 def test_a_termination_message_of_brackets_is_no_report() -> None:
     assert decode_report(f'{{"reason":"X","details":{{"a":{DEEP}}}}}') is None
