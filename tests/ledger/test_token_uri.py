@@ -45,3 +45,9 @@ def test_any_name_survives_and_can_not_forge_a_field(name: str) -> None:
 )
 def test_anything_else_is_no_publication(foreign: str) -> None:
     assert decode_token_uri(foreign) == NO_PUBLICATION
+
+
+def test_a_stranger_s_brackets_are_no_publication() -> None:
+    """Anybody may create NFTs, and each one's tokenURI is read; deep JSON ends the process."""
+    deep = "[" * 100_000 + "]" * 100_000
+    assert decode_token_uri(f'data:application/json,{{"parents":{deep}}}') == NO_PUBLICATION

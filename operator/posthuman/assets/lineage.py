@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from jobkit.manifest import Manifest
+from jobkit.nesting import is_shallow
 from posthuman.errors import NotFound, PosthumanError, TransientError
 from posthuman.ports import ChainReader, CreatedNFT, ResultStore
 
@@ -120,6 +121,8 @@ class Tracer:
 
 
 def _prefix(ddo: bytes) -> str:
+    if not is_shallow(ddo.decode(errors="replace")):
+        return ""
     try:
         hint = msgspec.json.decode(ddo, type=_DDO).metadata.additional_information.posthuman
     except msgspec.DecodeError:

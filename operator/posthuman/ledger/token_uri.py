@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 import msgspec
 import rfc8785
 
+from jobkit.nesting import is_shallow
 from posthuman.ports import Publication
 
 _PREFIX = "data:application/json,"
@@ -29,7 +30,10 @@ def decode_token_uri(token_uri: str) -> Publication:
     """`NO_PUBLICATION` for a tokenURI that isn't one of ours: anybody may create NFTs."""
     if not token_uri.startswith(_PREFIX):
         return NO_PUBLICATION
+    text = unquote(token_uri.removeprefix(_PREFIX))
+    if not is_shallow(text):
+        return NO_PUBLICATION
     try:
-        return msgspec.json.decode(unquote(token_uri.removeprefix(_PREFIX)), type=Publication)
+        return msgspec.json.decode(text, type=Publication)
     except msgspec.DecodeError:
         return NO_PUBLICATION
