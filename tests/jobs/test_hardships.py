@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -10,8 +11,10 @@ import pytest
 from jobkit.report import Report
 from posthuman.api.job import ComputeJob, Phase
 from posthuman.api.meta import Key
+from posthuman.jobs.plans import step_name
 from posthuman.jobs.steps import Role, StepState
-from tests.builders import ALICE, CHAIN, MODEL_INPUT, TEXT_INPUT, asset
+from posthuman.kube.names import master_name
+from tests.builders import ALICE, CHAIN, MODEL_INPUT, TEXT_INPUT, asset, job
 from tests.jobs.world import World
 
 PUBLISH = {"name": "Bob's GPT-2", "description": "500 more steps", "reward": "200"}
@@ -159,6 +162,13 @@ async def test_the_newest_export_counts_in_whatever_order_steps_are_listed(
     monkeypatch.setattr(world.cluster, "steps", backwards)
     await world.export(key)
     assert world.status(key).phase is Phase.SUCCEEDED
+
+
+@pytest.mark.parametrize("name", ["3rd-generation", "7", "a" * 63, "1" * 63, "a" * 35 + "-b"])
+def test_every_name_of_a_job_gives_names_that_services_may_have(name: str) -> None:
+    stem = step_name(job(name), Role.RUN, 101)
+    service = master_name(stem)
+    assert re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", service) and len(service) <= 63
 
 
 def _executed(world: World, key: Key) -> str:

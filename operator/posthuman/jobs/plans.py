@@ -30,8 +30,12 @@ RUN_MOUNTS = (
 
 
 def base_name(job: ComputeJob) -> str:
-    """The stem of all names: readable, and as unique as the job's UID."""
-    return f"{job.metadata.name[:36].rstrip('-.').replace('.', '-')}-{job.metadata.uid[:8]}"
+    """The stem of all names: readable, and as unique as the job's UID.
+
+    It begins with a letter, as a Service's name must (RFC 1035), though a job's need not.
+    """
+    name = job.metadata.name[:36].rstrip("-.").replace(".", "-")
+    return f"{'' if name[0].isalpha() else 'j-'}{name}-{job.metadata.uid[:8]}"
 
 
 def step_name(job: ComputeJob, role: Role, attempt: int) -> str:
