@@ -8,13 +8,14 @@ from posthuman.api.meta import Condition
 from posthuman.ports import JobEvent
 
 QUIET = frozenset({"Succeeded", "Suspended"})  # told by the phase
+ON_ITS_WAY = frozenset({"AssetNotReady", "Publishing", "Sending"})  # False, and all is well
 
 
 def story(job: ComputeJob, new: JobStatus) -> list[JobEvent]:
     """Events for what changed between the job's stored status and the new one."""
     old = job.status
     lines = [
-        (found.reason, found.message, found.status == "False")
+        (found.reason, found.message, _is_warning(found))
         for found in new.conditions
         if found.type not in QUIET and _changed(find_condition(old.conditions, found.type), found)
     ]
@@ -27,6 +28,10 @@ def _phase_line(status: JobStatus) -> tuple[str, str, bool]:
     assert status.phase is not None
     why = find_condition(status.conditions, "Succeeded")
     return (str(status.phase), why.message if why else "", status.phase is Phase.FAILED)
+
+
+def _is_warning(condition: Condition) -> bool:
+    return condition.status == "False" and condition.reason not in ON_ITS_WAY
 
 
 def _changed(old: Condition | None, new: Condition) -> bool:
