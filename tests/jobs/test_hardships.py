@@ -11,8 +11,9 @@ import pytest
 from jobkit.report import Report
 from posthuman.api.job import ComputeJob, Phase
 from posthuman.api.meta import Key
+from posthuman.errors import TransientError
 from posthuman.jobs.plans import step_name
-from posthuman.jobs.steps import Role, StepState
+from posthuman.jobs.steps import Anchor, Role, Step, StepState
 from posthuman.kube.names import master_name
 from tests.builders import ALICE, CHAIN, MODEL_INPUT, TEXT_INPUT, asset, job
 from tests.jobs.world import World
@@ -169,6 +170,30 @@ def test_every_name_of_a_job_gives_names_that_services_may_have(name: str) -> No
     stem = step_name(job(name), Role.RUN, 101)
     service = master_name(stem)
     assert re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", service) and len(service) <= 63
+
+
+async def test_what_the_world_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    key = world.submit()
+    made = world.cluster.create_step
+
+    async def refused(anchor: Anchor, step: Step) -> None:
+        raise TransientError("exceeded quota: pods=0", "QuotaExceeded")
+
+    monkeypatch.setattr(world.cluster, "create_step", refused)
+    for _ in range(5):
+        try:
+            await world.reconciler.reconcile(key)
+        except TransientError:
+            continue
+    assert (world.status(key).phase, world.reason(key)) == (Phase.PENDING, "QuotaExceeded")
+    written = world.cluster.writes
+    with pytest.raises(TransientError):
+        await world.reconciler.reconcile(key)
+    assert world.cluster.writes == written
+    monkeypatch.setattr(world.cluster, "create_step", made)
+    await world.passes(key)
+    assert world.status(key).phase is Phase.STAGING
 
 
 def _executed(world: World, key: Key) -> str:

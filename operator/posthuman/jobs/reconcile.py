@@ -12,13 +12,14 @@ import msgspec
 
 from jobkit.manifest import Manifest
 from posthuman.api.asset import ModelAsset
-from posthuman.api.conditions import is_true
+from posthuman.api.conditions import find_condition, is_true
 from posthuman.api.environment import ComputeEnvironment
-from posthuman.api.job import FINISHED, ComputeJob
+from posthuman.api.job import FINISHED, ComputeJob, Phase
 from posthuman.api.meta import Key
-from posthuman.errors import NotFound
+from posthuman.errors import Conflict, NotFound, PosthumanError
 from posthuman.jobs.attempts import open_attempt
 from posthuman.jobs.decide import decide
+from posthuman.jobs.draft import Draft
 from posthuman.jobs.observed import (
     Action,
     AddFinalizer,
@@ -67,9 +68,25 @@ class JobReconciler:
         try:
             await self._act(job, decision)
             await self._write(job, decided)
+        except Conflict:
+            raise
+        except PosthumanError as error:
+            await self._tell(job, error)
+            raise
         finally:
             del self._underway[job.metadata.uid]
         return decision.requeue_after_seconds
+
+    async def _tell(self, job: ComputeJob, error: PosthumanError) -> None:
+        """Why the job isn't further, where the world refuses what it needs (a quota, say). Once a
+        reason: the write wakes the job, which must not have it tried without a pause."""
+        known = find_condition(job.status.conditions, "Succeeded")
+        over = job.status.phase in FINISHED or job.metadata.deletion_timestamp
+        if over or (known and known.reason == error.reason):
+            return
+        draft = Draft(job, self._clock.now())
+        draft.wait(job.status.phase or Phase.PENDING, error.reason, str(error))
+        await self._write(job, msgspec.structs.replace(job, status=draft.status))
 
     async def _sweep(self, key: Key) -> None:
         """Whoever may edit a job may take our finalizer from it: its pods must not run on."""
