@@ -55,6 +55,7 @@ def _run(
         outputs=_outputs(options.outputs),
         parameters=read_parameters(_raw_parameters(options.parameters), kind),
     )
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # share the cores with what else runs
     os.environ["HF_HUB_OFFLINE"] = "1"  # everything needed is in the inputs
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # they are noise in a log
     importlib.import_module(program).run(task)

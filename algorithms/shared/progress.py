@@ -43,5 +43,7 @@ class Progress:
             "step": step,
             "totalSteps": self._total_steps,
             "etaSeconds": round(seconds_a_step * (self._total_steps - step), 1) if step else None,
-            "metrics": {n: round(value, 6) for n, value in metrics.items() if isfinite(value)},
+            "metrics": {
+                n: float(f"{value:.6g}") for n, value in metrics.items() if isfinite(value)
+            },
         }

@@ -11,6 +11,8 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 
+from algorithms.shared.cpus import available_cpus
+
 T = TypeVar("T")
 
 
@@ -61,10 +63,17 @@ def joined_ranks(seed: int) -> Iterator[Ranks]:
     torch.manual_seed(seed)
     if device.type == "cpu":
         torch.use_deterministic_algorithms(True)
+        _limit_threads()
     yield Ranks(int(os.environ.get("RANK", "0")), world_size, device)
     if world_size > 1:
         dist.barrier()
         dist.destroy_process_group()
+
+
+def _limit_threads() -> None:
+    """A choice of the person's, or of torchrun's, in OMP_NUM_THREADS stands."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(min(torch.get_num_threads(), available_cpus()))
 
 
 def _own_device() -> torch.device:
