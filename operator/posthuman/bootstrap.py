@@ -96,18 +96,22 @@ class Adapters(Generic[Material, Opened]):
         self._clock = clock
         self._read = read
         self._open = open_one
-        self._known: dict[str, tuple[int, datetime, Material, Opened]] = {}
+        self._known: dict[str, tuple[tuple[str, int], datetime, Material, Opened]] = {}
 
     async def of(self, environment: ComputeEnvironment) -> Opened:
         """Raises NotFound, SecretForbidden, UserError, TransientError."""
-        name, generation = environment.metadata.name, environment.metadata.generation
+        name = environment.metadata.name
+        version = (
+            environment.metadata.uid,
+            environment.metadata.generation,
+        )  # a namesake has 1 too
         now, known = self._clock.now(), self._known.get(name)
-        if known and known[0] == generation and _seconds(known[1], now) < REREAD_SECONDS:
+        if known and known[0] == version and _seconds(known[1], now) < REREAD_SECONDS:
             return known[3]
         material = await self._read(environment)
         same = known is not None and known[2] == material
         opened = known[3] if known is not None and same else self._open(material)
-        self._known[name] = (generation, now, material, opened)
+        self._known[name] = (version, now, material, opened)
         return opened
 
 

@@ -43,6 +43,7 @@ class Part(msgspec.Struct, frozen=True):
 class Probe(msgspec.Struct, frozen=True):
     """All parts at one time, of one generation of the environment."""
 
+    uid: str
     generation: int
     at: datetime
     signer: str
@@ -53,7 +54,8 @@ class Probe(msgspec.Struct, frozen=True):
         well = all(part.status != "False" for part in self.parts)
         limit = RECHECK_SECONDS if well else UNWELL_RECHECK_SECONDS
         young = (now - self.at).total_seconds() < limit
-        return young and self.generation == environment.metadata.generation
+        metadata = environment.metadata
+        return young and (self.uid, self.generation) == (metadata.uid, metadata.generation)
 
 
 class EnvironmentReconciler:
@@ -115,8 +117,8 @@ class EnvironmentReconciler:
             return last
         signer, chain = await self._chain(environment)
         parts = [await self._namespace(environment), await self._store(environment), *chain]
-        now, generation = self._clock.now(), environment.metadata.generation
-        probe = Probe(generation, now, signer, (*parts, seal(environment)))
+        uid, generation = environment.metadata.uid, environment.metadata.generation
+        probe = Probe(uid, generation, self._clock.now(), signer, (*parts, seal(environment)))
         self._probes[key] = probe
         return probe
 
