@@ -19,7 +19,7 @@ from posthuman.environments.policy import review, unknown_environment
 from posthuman.environments.request import Request
 from posthuman.environments.verdict import Refusal
 from posthuman.jobs.draft import Draft
-from posthuman.jobs.exporting import UPLOADING, export
+from posthuman.jobs.exporting import UPLOADING, export, wait_for_pods
 from posthuman.jobs.observed import (
     AddFinalizer,
     Decision,
@@ -30,7 +30,7 @@ from posthuman.jobs.observed import (
 )
 from posthuman.jobs.plans import base_name
 from posthuman.jobs.publishing import publish
-from posthuman.jobs.running import halt, run
+from posthuman.jobs.running import halt, living_pods, run
 from posthuman.jobs.staging import stage
 
 
@@ -68,7 +68,15 @@ def _live(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None
     if seen.job.status.outcome:
         export(seen, environment, draft)
     elif draft.status.outcome:
-        draft.wait(Phase.EXPORTING, "Exporting", UPLOADING)  # stored before any pod is ended
+        _store_outcome(seen, draft)
+
+
+def _store_outcome(seen: Observed, draft: Draft) -> None:
+    """Stored before any pod is ended: a crash in between loses nothing."""
+    if alive := living_pods(seen):
+        wait_for_pods(draft, alive)
+    else:
+        draft.wait(Phase.EXPORTING, "Exporting", UPLOADING)
 
 
 def _so_far(seen: Observed, draft: Draft) -> Observed:

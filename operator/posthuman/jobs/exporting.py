@@ -32,7 +32,7 @@ def export(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> Non
         return
     alive = end_pods(seen, draft)
     if alive:
-        draft.wait(Phase.EXPORTING, "PodsEnding", f"{alive} pod(s) of the job are ending")
+        wait_for_pods(draft, alive)
         return
     steps = seen.of_role(Role.EXPORT)
     if not steps and not seen.anchor:
@@ -48,6 +48,12 @@ def export(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> Non
     else:
         reason = steps[-1].reason or "Exporting"
         draft.wait(Phase.EXPORTING, reason, steps[-1].message or UPLOADING)
+
+
+def wait_for_pods(draft: Draft, alive: int) -> None:
+    """Exporting begins when no other pod lives; until then the job is where it was."""
+    phase = draft.status.phase or Phase.EXPORTING
+    draft.wait(phase, "PodsEnding", f"{alive} pod(s) of the job are ending")
 
 
 def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft, attempt: int) -> None:

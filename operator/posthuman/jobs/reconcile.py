@@ -15,7 +15,7 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.conditions import find_condition, is_true
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import FINISHED, ComputeJob, Phase
-from posthuman.api.meta import Key
+from posthuman.api.meta import FINALIZER, Key
 from posthuman.errors import Conflict, NotFound, PosthumanError
 from posthuman.jobs.attempts import open_attempt
 from posthuman.jobs.decide import decide
@@ -58,7 +58,7 @@ class JobReconciler:
     async def reconcile(self, key: Key) -> float | None:
         """One pass; seconds until the next is due by itself. Raises TransientError."""
         job = await self._cluster.job(key)
-        if job is None or job.status.phase is None:
+        if job is None or FINALIZER not in job.metadata.finalizers:
             await self._sweep(key)
         if job is None:
             return None

@@ -61,17 +61,25 @@ def halt(seen: Observed, draft: Draft) -> None:
 
 def end_pods(seen: Observed, draft: Draft) -> int:
     """Ask every stage and run step that lives to end; how many pods still do."""
-    living = [
+    for step in _living(seen):
+        if not step.terminating:
+            namespace, grace = seen.work_namespace, seen.settings.kill_grace_seconds
+            draft.do(DeleteStep(namespace, step.name, grace))
+    return living_pods(seen)
+
+
+def living_pods(seen: Observed) -> int:
+    """Pods of stage and run steps that may still be doing something."""
+    return sum(max(1, step.live_pods) for step in _living(seen))
+
+
+def _living(seen: Observed) -> list[StepState]:
+    return [
         step
         for step in seen.steps
         if step.role in (Role.STAGE, Role.RUN)
         and (step.live_pods or step.state in ("Pending", "Running"))
     ]
-    for step in living:
-        if not step.terminating:
-            namespace, grace = seen.work_namespace, seen.settings.kill_grace_seconds
-            draft.do(DeleteStep(namespace, step.name, grace))
-    return sum(max(1, step.live_pods) for step in living)
 
 
 def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None:
