@@ -123,7 +123,7 @@ async def test_a_namesake_inherits_nothing() -> None:
     await world.to_running(key)
     world.objects.set_finalizer(ComputeJob, key, False)
     world.objects.delete(ComputeJob, key)
-    world.submit(uid="99998888-7777")
+    world.objects.set_finalizer(ComputeJob, world.submit(uid="99998888-7777"), False)
     await world.passes(key)
     assert [anchor.job_uid for anchor in world.cluster.anchors.values()] == ["99998888-7777"]
 
