@@ -329,6 +329,19 @@ async def test_stop_ends_the_pods_and_keeps_the_logs() -> None:
     assert world.status(key).results is not None
 
 
+async def test_a_job_exports_only_once_its_pods_are_gone() -> None:
+    """No worker lives outside Running, also not for the time it takes to end."""
+    world = World()
+    key = world.submit()
+    await world.to_running(key)
+    world.edit(key, stop=True)
+    await world.passes(key, 1)
+    assert world.status(key).outcome == "Stopped"
+    assert (world.status(key).phase, world.reason(key)) == (Phase.RUNNING, "PodsEnding")
+    await world.passes(key)
+    assert world.status(key).phase is Phase.EXPORTING
+
+
 async def test_suspend_frees_the_gpu_and_costs_no_retry() -> None:
     world = World()
     key = world.submit()

@@ -10,7 +10,6 @@ from posthuman.api.meta import ANNOTATION_JOB, LABEL_ROLE
 from tests.story.recorder import Event
 
 WITHOUT_WORKERS = frozenset({"Pending", "Staging", "Exporting", "Publishing", "Succeeded"})
-STILL_ENDING = "PodsEnding"  # Exporting begins when the last worker has gone, and says so
 ENDED = frozenset({"Succeeded", "Failed"})
 
 
@@ -64,7 +63,7 @@ def _take(event: Event, phase: dict[str, str], alive: dict[str, dict[Pod, str]])
     """Whom the event is about, once it is taken in; pods are kept with their phase."""
     if event.kind == "ComputeJob":
         job = f"{event.namespace}/{event.name}"
-        phase[job] = _phase_of(event.body)
+        phase[job] = str(event.body.get("status", {}).get("phase", ""))
         return job
     pod = step_pod(event.body) if event.kind == "Pod" else None
     if pod is None:
@@ -75,12 +74,6 @@ def _take(event: Event, phase: dict[str, str], alive: dict[str, dict[Pod, str]])
     else:
         alive[pod.job][pod] = now
     return pod.job
-
-
-def _phase_of(body: Mapping[str, Any]) -> str:
-    status = body.get("status", {})
-    reasons = [found["reason"] for found in status.get("conditions", [])]
-    return "" if STILL_ENDING in reasons else str(status.get("phase", ""))
 
 
 def _clash(revision: int, job: str, phase: str, alive: dict[Pod, str]) -> list[str]:

@@ -43,9 +43,6 @@ def test_a_worker_of_a_job_that_publishes_is_a_clash() -> None:
     assert not clashes([pod(1, "run"), pod(2, "run", change="DELETED"), job(3, "Publishing")])
 
 
-def test_a_worker_that_runs_while_its_job_exports_is_one_unless_the_job_waits_for_its_end() -> None:
+def test_a_worker_that_runs_while_its_job_exports_is_a_clash() -> None:
     assert clashes([pod(1, "run"), job(2, "Exporting")])
-    waiting = job(2, "Exporting")
-    ending = {"type": "Succeeded", "status": "Unknown", "reason": "PodsEnding"}
-    status = {**waiting.body["status"], "conditions": [ending]}
-    assert not clashes([pod(1, "run"), Event(2, "MODIFIED", {**waiting.body, "status": status})])
+    assert not clashes([pod(1, "run", "Pending"), job(2, "Staging")])  # not told yet that it's on
