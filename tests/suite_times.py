@@ -23,7 +23,8 @@ BUDGET_SECONDS = {
     "kube": 60,
     "ledger": 60,
     "local": 90,
-    "story": 360,
+    "seal": 120,
+    "story": 240,
 }
 _spent: dict[str, float] = defaultdict(float)
 

@@ -150,7 +150,7 @@ def job(world: World, name: str, targets: dict[str, tuple[str, int]], nodes: int
     """The probe as an algorithm of one's own, brought in as an input."""
     plan = {
         "targets": targets,
-        "resolvers": [facts.read()["NODE_IP"]],
+        "resolvers": resolvers(),
         "writes": READ_ONLY,
         "undo": UNDO,
         "meet": nodes > 1,
@@ -162,6 +162,13 @@ def job(world: World, name: str, targets: dict[str, tuple[str, int]], nodes: int
     return bodies.compute_job(
         TENANT, name, algorithm=algorithm, inputs=[probe], nodes=nodes, resources=resources
     )
+
+
+def resolvers() -> list[str]:
+    """Where the cluster's DNS may be: on the node, or behind the usual Service."""
+    listed = kubectl("-n", "kube-system", "get", "services", "-l", "k8s-app=kube-dns",
+                     "-o", "jsonpath={.items[*].spec.clusterIP}")  # fmt: skip
+    return [facts.read()["NODE_IP"], *listed.split()]
 
 
 def call(host: str, port: int) -> str:
