@@ -42,7 +42,7 @@ def _carried_ipv4(address: Address) -> IPv4Address | None:
 
 def parse_networks(cidrs: Iterable[str]) -> tuple[Network, ...]:
     """Raises ValueError for what is no CIDR."""
-    return tuple(ip_network(cidr) for cidr in cidrs)
+    return tuple(ip_network(cidr, strict=False) for cidr in cidrs)
 
 
 def is_refused(address: Address, allowed: Iterable[Network]) -> bool:
