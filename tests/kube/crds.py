@@ -7,7 +7,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-KINDS = "computejobs,modelassets,computeenvironments"
+from posthuman.api.meta import API_VERSION
+
+KINDS = ("computejobs", "modelassets", "computeenvironments")
 SERVED_WITHIN_SECONDS = 60.0
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 
@@ -17,9 +19,11 @@ def apply_crds(cluster_facts: Mapping[str, str]) -> Path:
     kubectl = [cluster_facts["KUBECTL"], "--kubeconfig", cluster_facts["KUBECONFIG"]]
     _run([*kubectl, "apply", "--filename", str(CRDS)])
     deadline = time.monotonic() + SERVED_WITHIN_SECONDS
-    while not _answers([*kubectl, "get", KINDS, "--all-namespaces"]):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{KINDS} aren't served after {SERVED_WITHIN_SECONDS} s")
+    # Raw and without a limit: such a list comes from the watch cache, which is ready last.
+    for kind in KINDS:
+        while not _answers([*kubectl, "get", "--raw", f"/apis/{API_VERSION}/{kind}"]):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{kind} aren't served after {SERVED_WITHIN_SECONDS} s")
     return Path(cluster_facts["KUBECONFIG"])
 
 
