@@ -61,7 +61,3 @@ demo-cluster: cluster ## the same story on the real cluster, installed by helm
 .PHONY: reference
 reference: venv ## write docs/reference anew from the CRDs
 	@$(BIN)/python docs/reference/generate.py
-
-.PHONY: benchmark
-benchmark: cluster ## jobs a second, beside a bare Kopf handler
-	@$(BIN)/python -m benchmarks.throughput
