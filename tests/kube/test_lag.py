@@ -44,3 +44,11 @@ def test_a_write_that_changed_nothing_is_not_awaited() -> None:
     bench.unseen.wrote("Job", "10")
     bench.now += 5
     assert bench.unseen.oldest_seconds("Job") == 0.0
+
+
+def test_a_watch_that_is_quicker_than_the_answer_has_no_lag() -> None:
+    bench = Bench()
+    bench.unseen.saw("Job", "12")
+    bench.unseen.wrote("Job", "12")
+    assert bench.lags == [("Job", 0.0)]
+    assert bench.unseen.oldest_seconds("Job") == 0.0

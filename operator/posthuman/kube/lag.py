@@ -30,10 +30,12 @@ class UnseenWrites:
         self._newest: dict[str, int] = {}
 
     def wrote(self, kind: str, version: str) -> None:
-        """A write was answered with this version."""
-        if int(version) > self._newest.get(kind, 0):
-            waiting = self._waiting.setdefault(kind, deque())
-            waiting.append((int(version), self._monotonic()))
+        """A write was answered with this version; the watch may have been quicker than the answer."""
+        if int(version) <= self._newest.get(kind, 0):
+            self._observer.watch_lag(kind, 0.0)
+            return
+        waiting = self._waiting.setdefault(kind, deque())
+        waiting.append((int(version), self._monotonic()))
 
     def saw(self, kind: str, version: str) -> None:
         """The watch, or a list, has come to this version."""
