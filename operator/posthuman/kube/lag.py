@@ -30,7 +30,7 @@ class UnseenWrites:
         self._newest: dict[str, int] = {}
 
     def wrote(self, kind: str, version: str) -> None:
-        """A write was answered with this version; the watch may have been quicker than the answer."""
+        """A write was answered with this version; the watch may have been quicker."""
         if int(version) <= self._newest.get(kind, 0):
             self._observer.watch_lag(kind, 0.0)
             return
