@@ -37,12 +37,6 @@ def dump(resource: Resource) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": kind, **body}
 
 
-def dump_status(resource: Resource) -> dict[str, Any]:
-    """The status alone."""
-    body: dict[str, Any] = msgspec.to_builtins(resource.status)
-    return body
-
-
 def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
     """Kopf's bodies are immutable views; msgspec wants dicts."""
     return {name: dict(body.get(name) or {}) for name in ("metadata", "spec", "status")}

@@ -12,7 +12,7 @@ from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, JobStatus
 from posthuman.api.meta import Key
 from posthuman.environments.catalogue import Catalogue
-from posthuman.jobs.steps import Anchor, Role, Step, StepState
+from posthuman.jobs.steps import DEFAULT_MASTER_PORT, Anchor, Role, Step, StepState
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     image_pull_grace_seconds: float = 60.0
     kill_grace_seconds: float = 30.0
     stage_tries: int = 3
-    master_port: int = 29500
+    master_port: int = DEFAULT_MASTER_PORT
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import Progress
 from posthuman.api.meta import Key
 
-STAGE_SERVICE_PORT = 29500
+DEFAULT_MASTER_PORT = 29500  # torchrun's own
 
 
 class Role(StrEnum):

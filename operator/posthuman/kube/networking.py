@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from jobkit.plan import LaunchPlan
 from posthuman.api.meta import LABEL_JOB_UID
-from posthuman.jobs.steps import STAGE_SERVICE_PORT, Anchor, Step
+from posthuman.jobs.steps import DEFAULT_MASTER_PORT, Anchor, Step
 from posthuman.kube.containers import needs_seal
 from posthuman.kube.names import (
     LABEL_COMPLETION_INDEX,
@@ -55,7 +55,7 @@ def peers_policy(anchor: Anchor, step: Step) -> Manifest:
 
 
 def _service(anchor: Anchor, step: Step, name: str, spec: Manifest) -> Manifest:
-    port = step.plan.master_port if isinstance(step.plan, LaunchPlan) else STAGE_SERVICE_PORT
+    port = step.plan.master_port if isinstance(step.plan, LaunchPlan) else DEFAULT_MASTER_PORT
     return {
         "apiVersion": "v1",
         "kind": "Service",
