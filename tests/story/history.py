@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from posthuman.api.meta import ANNOTATION_JOB, LABEL_ROLE
+from posthuman.api.meta import LABEL_JOB_UID, LABEL_ROLE
 from tests.story.recorder import Event
 
 WITHOUT_WORKERS = frozenset({"Pending", "Staging", "Exporting", "Publishing", "Succeeded"})
@@ -14,9 +14,9 @@ ENDED = frozenset({"Succeeded", "Failed"})
 
 
 class Pod(NamedTuple):
-    """A pod of a step; `job` is `namespace/name` of its ComputeJob."""
+    """A pod of a step; of a namesake of its ComputeJob, in a test before, it is told by the UID."""
 
-    job: str
+    job_uid: str
     role: str
     name: str
 
@@ -34,8 +34,10 @@ def phases(events: Sequence[Event], job: str) -> list[str]:
 
 def pods_of(events: Sequence[Event], job: str) -> set[Pod]:
     """Every pod that a job ever had."""
-    found = (step_pod(event.body) for event in events if event.kind == "Pod")
-    return {pod for pod in found if pod and pod.job == job}
+    named = (event for event in events if event.kind == "ComputeJob")
+    uids = {_uid(event) for event in named if f"{event.namespace}/{event.name}" == job}
+    found = (_step_pod(event.body) for event in events if event.kind == "Pod")
+    return {pod for pod in found if pod and pod.job_uid in uids}
 
 
 def clashes(events: Sequence[Event]) -> list[str]:
@@ -51,29 +53,31 @@ def clashes(events: Sequence[Event]) -> list[str]:
     return found
 
 
-def step_pod(body: Mapping[str, Any]) -> Pod | None:
+def _uid(event: Event) -> str:
+    return str(event.body["metadata"]["uid"])
+
+
+def _step_pod(body: Mapping[str, Any]) -> Pod | None:
     """The pod as a step's, or None for another's."""
-    metadata = body["metadata"]
-    role = metadata.get("labels", {}).get(LABEL_ROLE)
-    job = metadata.get("annotations", {}).get(ANNOTATION_JOB)
-    return Pod(job, role, metadata["name"]) if role and job else None
+    labels = body["metadata"].get("labels", {})
+    role, job_uid = labels.get(LABEL_ROLE), labels.get(LABEL_JOB_UID)
+    return Pod(job_uid, role, body["metadata"]["name"]) if role and job_uid else None
 
 
 def _take(event: Event, phase: dict[str, str], alive: dict[str, dict[Pod, str]]) -> str:
-    """Whom the event is about, once it is taken in; pods are kept with their phase."""
+    """UID of the job that the event is about, which is taken in; pods are kept by phase."""
     if event.kind == "ComputeJob":
-        job = f"{event.namespace}/{event.name}"
-        phase[job] = str(event.body.get("status", {}).get("phase", ""))
-        return job
-    pod = step_pod(event.body) if event.kind == "Pod" else None
+        phase[_uid(event)] = str(event.body.get("status", {}).get("phase", ""))
+        return _uid(event)
+    pod = _step_pod(event.body) if event.kind == "Pod" else None
     if pod is None:
         return ""
     now = str(event.body["status"].get("phase"))
     if event.change == "DELETED" or now in ENDED:
-        alive[pod.job].pop(pod, None)
+        alive[pod.job_uid].pop(pod, None)
     else:
-        alive[pod.job][pod] = now
-    return pod.job
+        alive[pod.job_uid][pod] = now
+    return pod.job_uid
 
 
 def _clash(revision: int, job: str, phase: str, alive: dict[Pod, str]) -> list[str]:
