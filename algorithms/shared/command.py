@@ -49,10 +49,12 @@ def _run_guarded(
 def _run(
     algorithm: dict[str, Any], options: argparse.Namespace, kind: type[P], program: str
 ) -> None:
+    outputs = _outputs(options.outputs)
     task = Task(
         algorithm=algorithm,
         inputs=_inputs(options.input),
-        outputs=_outputs(options.outputs),
+        outputs=outputs,
+        scratch=_scratch(outputs),
         parameters=read_parameters(_raw_parameters(options.parameters), kind),
     )
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # share the cores with what else runs
@@ -126,6 +128,13 @@ def _outputs(given: str | None) -> Path:
         raise MissingInput("There is no outputs folder: give --outputs DIR or set OUTPUTS.")
     Path(folder).mkdir(parents=True, exist_ok=True)
     return Path(folder)
+
+
+def _scratch(outputs: Path) -> Path:
+    """`$SCRATCH`; by hand, a folder beside the outputs."""
+    folder = Path(os.environ.get("SCRATCH") or outputs.with_name(f"{outputs.name}.scratch"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _raw_parameters(given: str | None) -> object:

@@ -7,7 +7,11 @@ Failure
 ├── MalformedDataset  13  a line that can't be read; the message names file and line
 ├── BadModel          14  no causal language model in safetensors with its tokenizer
 ├── NaNLoss           15  training diverged
-└── OutOfMemory       16  the accelerator's memory doesn't hold the batch
+├── OutOfMemory       16  the accelerator's memory doesn't hold the batch
+├── VocabularyMismatch 17 the tokenizer has tokens that the model has no row for
+├── UnsupportedModel  18  this model type can't do this task, or not in this way
+├── DoesNotFit        19  by the estimate, the hardware's memory is too small
+└── CheckpointMismatch 20 a checkpoint of other data, parameters, model or number of ranks
 Anything else is a fault of the algorithm or the machine: exit code 1, `userError` false.
 """
 
@@ -68,6 +72,30 @@ class OutOfMemory(Failure):
     """The accelerator's memory is too small for the batch."""
 
     exit_code = 16
+
+
+class VocabularyMismatch(Failure):
+    """The tokenizer makes tokens that the model has no row for."""
+
+    exit_code = 17
+
+
+class UnsupportedModel(Failure):
+    """The model's type can't do what is asked of it."""
+
+    exit_code = 18
+
+
+class DoesNotFit(Failure):
+    """The estimate says that the memory is too small."""
+
+    exit_code = 19
+
+
+class CheckpointMismatch(Failure):
+    """A checkpoint that this run can't go on from."""
+
+    exit_code = 20
 
 
 def announce(reason: str, message: str, user_error: bool) -> None:

@@ -1,7 +1,7 @@
 """What an algorithm is given: named input folders (or files), an outputs folder, parameters.
 
 Inside a job they come from the environment: `POSTHUMAN_INPUTS` ({"name": "/folder", …} as JSON),
-`INPUTS` (its algoCustomData.json holds the parameters) and `OUTPUTS`.
+`INPUTS` (its algoCustomData.json holds the parameters), `OUTPUTS` and `SCRATCH`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Task(Generic[P]):
     algorithm: Mapping[str, object]  # name, version, inputs: the folder's algorithm.json
     inputs: Mapping[str, Path]
     outputs: Path
+    scratch: Path  # outlives the attempt, not the job: checkpoints, tokens; every node sees it
     parameters: P
 
     def model(self) -> Path:

@@ -1,0 +1,1 @@
+"""Data sets: read as a stream, tokenised to disk, held out, ordered. Memory stays flat."""

@@ -1,0 +1,1 @@
+"""What a run leaves for a person to judge it by: model card, loss plot, samples."""

@@ -1,0 +1,59 @@
+"""What training, evaluation and data preparation need of a task: the contract between them.
+
+A loss is a sum in nats over targets, never a mean: a step's loss is the sum over all ranks divided
+by the number of targets, so it is the same on any number of ranks and for any cut into parts.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+
+TaskName = Literal[
+    "causal-lm",
+    "masked-lm",
+    "seq2seq-lm",
+    "sequence-classification",
+    "token-classification",
+    "question-answering",
+]
+Example = Mapping[str, Any]  # one row: `input_ids` (list of int), and what else the task needs
+Batch = dict[str, torch.Tensor]  # [rows, …]; what `forward` takes, and the targets
+IGNORED = -100  # a target that counts for nothing: padding
+
+
+class ModelTask(ABC):
+    """One task with the tokenizer of the model it is done on. Immutable, and made on every rank."""
+
+    name: ClassVar[TaskName]
+    columns: ClassVar[tuple[str, ...]]  # that a record must have: ("text",), ("source", "target")
+    packable: ClassVar[bool] = False  # examples are one stream of tokens that may be cut anywhere
+
+    @abstractmethod
+    def encode(self, fields: Mapping[str, Any], length: int) -> Iterator[Example]:
+        """The examples of one record, each of `length` tokens at most (a long context gives
+        several). Raises MalformedRecord if a column has the wrong type."""
+
+    @abstractmethod
+    def collate(self, examples: Sequence[Example]) -> Batch:
+        """Padded to the longest, with attention mask and targets; the same on every rank. Random
+        choices (masking) come from the example alone: its `seed`, set when it was made."""
+
+    @abstractmethod
+    def targets(self, batch: Batch) -> int:
+        """How many targets count in the batch."""
+
+    @abstractmethod
+    def outputs(self, network: Any, batch: Batch) -> Any:
+        """The network's forward on the batch without its targets."""
+
+    @abstractmethod
+    def loss_sum(self, outputs: Any, batch: Batch) -> torch.Tensor:
+        """Nats over every target that counts, a scalar with a gradient."""
+
+
+class MalformedRecord(ValueError):
+    """A record that the task can't use; the message says which column and why, not where."""

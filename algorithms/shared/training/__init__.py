@@ -1,0 +1,1 @@
+"""The training program that `train` and `pretrain` share: engines, loop, checkpoints."""
