@@ -30,11 +30,12 @@ class ModelTask(ABC):
 
     name: ClassVar[TaskName]
     columns: ClassVar[tuple[str, ...]]  # that a record must have: ("text",), ("source", "target")
-    packable: ClassVar[bool] = False  # examples are one stream of tokens that may be cut anywhere
+    optional: ClassVar[tuple[str, ...]] = ()  # that it may have besides; others are not read
+    tokenizer: Any  # PreTrainedTokenizer; transformers' own types don't pass a strict checker
 
     @abstractmethod
     def encode(self, fields: Mapping[str, Any], length: int) -> Iterator[Example]:
-        """The examples of one record, each of `length` tokens at most (a long context gives
+        """The examples of one record, each of `length` tokens at most (a long one gives
         several). Raises MalformedRecord if a column has the wrong type."""
 
     @abstractmethod
@@ -53,6 +54,31 @@ class ModelTask(ABC):
     @abstractmethod
     def loss_sum(self, outputs: Any, batch: Batch) -> torch.Tensor:
         """Nats over every target that counts, a scalar with a gradient."""
+
+
+    def settings(self) -> Mapping[str, Any]:
+        """What `encode` depends on besides the tokenizer (labels, a prefix), as JSON takes it: a
+        data set tokenised under other settings is tokenised anew."""
+        return {}
+
+
+class PackableTask(ModelTask):
+    """A task whose records are one stream of tokens, which may be cut anywhere into blocks.
+
+    Block i of blocks of `length` is `stream[i * length : (i + 1) * length + overlap]`; the last may
+    be shorter, and has more than `overlap` tokens.
+    """
+
+    overlap: ClassVar[int] = 0  # tokens that are context in one block and targets in another
+
+    @abstractmethod
+    def streams(self, records: Sequence[Mapping[str, Any]]) -> Sequence[Sequence[int]]:
+        """Each record's tokens with what begins and ends it; many at once, for speed. Raises
+        MalformedRecord."""
+
+    @abstractmethod
+    def block(self, tokens: Sequence[int]) -> Example:
+        """A piece of the stream as an example."""
 
 
 class MalformedRecord(ValueError):
