@@ -55,7 +55,6 @@ class ModelTask(ABC):
     def loss_sum(self, outputs: Any, batch: Batch) -> torch.Tensor:
         """Nats over every target that counts, a scalar with a gradient."""
 
-
     def settings(self) -> Mapping[str, Any]:
         """What `encode` depends on besides the tokenizer (labels, a prefix), as JSON takes it: a
         data set tokenised under other settings is tokenised anew."""
