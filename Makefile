@@ -19,7 +19,7 @@ $(UV):
 	@echo "installing Python packages, torch among them (5 GB, about 1 min the first time)"
 	@test -x $(BIN)/python || $(UV) venv -q --python $(PYTHON) .venv
 	@$(UV) pip sync -q --python $(BIN)/python --require-hashes locks/dev.txt
-	@printf '%s\n' "$(CURDIR)/operator" > $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/posthuman.pth
+	@printf '%s\n' "$(CURDIR)/operator" "$(CURDIR)" > $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/posthuman.pth
 	@printf '#!/bin/sh\nexec "%s/python" -m posthuman.cli "$$@"\n' "$(CURDIR)/$(BIN)" > $(BIN)/posthuman && chmod +x $(BIN)/posthuman
 	@touch $@
 

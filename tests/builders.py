@@ -23,9 +23,21 @@ READY = {"type": "Ready", "status": "True", "reason": "Ready", "message": ""}
 SETTINGS = Settings(
     catalogue={
         "train": BuiltinFacts(
-            name="train", version="0.1.0", digest="sha256:" + "a" * 64, inputs=("model", "text")
+            name="train",
+            version="0.1.0",
+            digest="sha256:" + "a" * 64,
+            folder="train",
+            inputs=("model", "text"),
         ),
-        "evaluate": BuiltinFacts(name="evaluate", version="0.1.0", digest="sha256:" + "b" * 64),
+        "evaluate": BuiltinFacts(
+            name="evaluate", version="0.1.0", digest="sha256:" + "b" * 64, folder="evaluate"
+        ),
+        "question-answer": BuiltinFacts(
+            name="question-answer",
+            version="0.1.0",
+            digest="sha256:" + "d" * 64,
+            folder="question_answer",
+        ),
     }
 )
 

@@ -13,7 +13,7 @@ from jobkit.errors import ObjectMissing, UserFault, WorldFault
 from jobkit.http_source import PATIENT, HttpSource, Retry, SourceChanged, open_session
 from jobkit.manifest import ModelFacts
 from jobkit.meter import Meter, Tally
-from jobkit.models import inspect_model
+from jobkit.models import inspect_model, is_in_pickles, refuse_pickles
 from jobkit.objects import open_store
 from jobkit.paths import safe_input_name
 from jobkit.plan import StageInput, StagePlan
@@ -43,8 +43,9 @@ async def fetch(plan: StagePlan, retry: Retry = PATIENT, lookup: Lookup = system
         for wanted in plan.inputs:
             safe_input_name(wanted.name)
         resolved = await together(resolve(wanted) for wanted in plan.inputs)
+        _check_pickles(plan, resolved)
         received = await _bring(resolved, Path(plan.inputs_dir))
-    staged = _record(resolved, received, Path(plan.inputs_dir))
+    staged = _record(plan, resolved, received)
     _write_parameters(plan)
     write_staged(Path(plan.staged_file), staged)
     count = sum(entry.files for entry in staged.inputs)
@@ -60,6 +61,13 @@ async def _resolve_stored(store: ObjectStore, wanted: StageInput) -> Resolved:
             f"input {wanted.name}: the store has no {error.key}; upload it, or correct its name"
         )
         raise UserFault("InputNotFound", message) from error
+
+
+def _check_pickles(plan: StagePlan, resolved: list[Resolved]) -> None:
+    """Before anything is brought. Raises UserFault (PickleRefused)."""
+    models = [entry for entry in resolved if entry.input.kind == "model"]
+    if not plan.allow_pickles:
+        refuse_pickles(file.name for entry in models for file in entry.files)
 
 
 async def _bring(resolved: list[Resolved], inputs: Path) -> list[list[Received]]:
@@ -118,8 +126,8 @@ def _already_there(target: Path, file: Wanted) -> Received | None:
         return Received(sha256=file.sha256.lower(), size=file.size) if same else None
 
 
-def _record(resolved: list[Resolved], received: list[list[Received]], inputs: Path) -> Staged:
-    entries = []
+def _record(plan: StagePlan, resolved: list[Resolved], received: list[list[Received]]) -> Staged:
+    inputs, entries = Path(plan.inputs_dir), []
     for entry, files in zip(resolved, received, strict=True):
         folder = inputs / entry.input.name
         entries.append(
@@ -131,16 +139,20 @@ def _record(resolved: list[Resolved], received: list[list[Received]], inputs: Pa
                 bytes=sum(file.size for file in files),
                 sha256="" if entry.manifest_digest else files[0].sha256,
                 manifest_digest=entry.manifest_digest,
-                model=_model_facts(entry, folder),
+                model=_model_facts(plan, entry, folder),
             )
         )
     return Staged(inputs=tuple(entries))
 
 
-def _model_facts(entry: Resolved, folder: Path) -> ModelFacts | None:
+def _model_facts(plan: StagePlan, entry: Resolved, folder: Path) -> ModelFacts | None:
+    """Of a model in safetensors. One in pickles alone tells nothing without being loaded."""
     if entry.input.kind != "model":
         return None
-    return inspect_model(folder, [file.name for file in entry.files])
+    names = [file.name for file in entry.files]
+    if plan.allow_pickles and is_in_pickles(names):
+        return None
+    return inspect_model(folder, names, plan.allow_pickles)
 
 
 def _write_parameters(plan: StagePlan) -> None:

@@ -48,7 +48,7 @@ class Tensor(msgspec.Struct, frozen=True):
 def refuse_pickles(names: Iterable[str]) -> None:
     """Raises UserFault (PickleRefused) naming the first file whose loading could run code."""
     for name in names:
-        if PurePosixPath(name).suffix.lower() in PICKLE_SUFFIXES:
+        if is_pickle(name):
             raise UserFault(
                 "PickleRefused",
                 f"{name} may hold a pickle, which runs code when it is loaded; "
@@ -56,9 +56,20 @@ def refuse_pickles(names: Iterable[str]) -> None:
             )
 
 
-def inspect_model(folder: Path, names: Sequence[str]) -> ModelFacts:
+def is_pickle(name: str) -> bool:
+    """By the name alone: such a file is never opened to find out."""
+    return PurePosixPath(name).suffix.lower() in PICKLE_SUFFIXES
+
+
+def is_in_pickles(names: Sequence[str]) -> bool:
+    """Whether what could be weights are pickles, and nothing else is."""
+    return any(map(is_pickle, names)) and not any(n.endswith(".safetensors") for n in names)
+
+
+def inspect_model(folder: Path, names: Sequence[str], allow_pickles: bool = False) -> ModelFacts:
     """Type, parameter count and dtype of the model whose files are `names`. Raises UserFault."""
-    refuse_pickles(names)
+    if not allow_pickles:
+        refuse_pickles(names)
     weights = [name for name in names if name.endswith(".safetensors")]
     if "config.json" not in names or not weights:
         raise _invalid(folder, "it needs a config.json and .safetensors files at its top")

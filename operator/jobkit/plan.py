@@ -57,6 +57,7 @@ class StagePlan(Plan, frozen=True, kw_only=True):
     inputs_dir: str = "/workspace/inputs"
     staged_file: str = "/workspace/staged.json"
     parameters: dict[str, Any] = {}  # written to <inputs_dir>/algoCustomData.json
+    allow_pickles: bool = False  # of the inputs' models
 
 
 class LaunchPlan(Plan, frozen=True, kw_only=True):

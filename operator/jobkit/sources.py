@@ -23,7 +23,6 @@ from jobkit.manifest import (
     decode_manifest,
     digest_of,
 )
-from jobkit.models import refuse_pickles
 from jobkit.objects import object_size, read_range, read_small
 from jobkit.paths import file_name_of, safe_relative
 from jobkit.plan import StageInput, UriPolicy
@@ -142,9 +141,7 @@ def _files_for(wanted: StageInput, manifest: Manifest) -> list[tuple[str, Manife
     ]
     if wanted.kind != "model":
         return [(file.path, file) for file in manifest.files]
-    chosen = weights or [(file.path, file) for file in manifest.files]
-    refuse_pickles(name for name, _ in chosen)
-    return chosen
+    return weights or [(file.path, file) for file in manifest.files]
 
 
 async def resolve_uri(

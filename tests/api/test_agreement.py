@@ -143,10 +143,20 @@ def test_what_a_rule_reads_is_bounded(kind: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "fields"),
     [
-        (quantities.DURATION_PATTERN, {"timeout", "maxDuration", "maxQueueTime"}),
+        (
+            quantities.DURATION_PATTERN,
+            {"timeout", "maxDuration", "maxQueueTime", "checkpointGrace"},
+        ),
         (
             quantities.BYTES_PATTERN,
-            {"memory", "memoryPerNode", "sharedMemory", "size", "maxResultBytes"},
+            {
+                "memory",
+                "memoryPerNode",
+                "sharedMemory",
+                "gpuMemory",
+                "size",
+                "maxResultBytes",
+            },
         ),
         (quantities.CPU_PATTERN, {"cpu", "cpuPerNode"}),
         (quantities.TOKENS_PATTERN, {"reward", "amount"}),

@@ -25,6 +25,7 @@ class FakeCluster:
         self.prepared = prepared
         self.anchors: dict[Key, Anchor] = {}
         self.made: list[Step] = []
+        self.graces: list[float] = []  # that deleted steps were given, in seconds
         self.events: list[JobEvent] = []
         self.writes = 0
         self.lease_is_ours = True
@@ -134,6 +135,7 @@ class FakeCluster:
         )
 
     async def delete_step(self, namespace: str, name: str, grace_seconds: float) -> None:
+        self.graces.append(grace_seconds)
         self._steps.pop(Key(namespace, name), None)
 
     async def create_asset(self, asset: ModelAsset) -> None:

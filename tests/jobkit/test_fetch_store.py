@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from obstore.store import ObjectStore
 
@@ -173,6 +174,24 @@ async def test_pickles_are_refused_before_anything_is_brought(
     assert (fault.reason, fault.user_error) == ("PickleRefused", True)
     assert "pytorch_model.bin" in str(fault)
     assert not (tmp_path / "inputs/model").exists()
+
+
+async def test_an_environment_may_allow_pickles(
+    tmp_path: Path, store: Store, objects: ObjectStore
+) -> None:
+    both = {**TINY, "pytorch_model.bin": b"x"}
+    alone = {"config.json": TINY["config.json"], "pytorch_model.bin": b"x"}
+    digests = [await fill(objects, f"jobs/u{n}", files) for n, files in enumerate([both, alone])]
+    inputs = [
+        msgspec.structs.replace(asset(f"jobs/u{n}", digest), name=f"model-{n}")
+        for n, digest in enumerate(digests)
+    ]
+    plan = stage_plan(tmp_path, inputs, store)
+    await fetch(msgspec.structs.replace(plan, allow_pickles=True))
+    first, second = read_staged(Path(plan.staged_file)).inputs
+    assert first.model is not None and first.model.model_type == "gpt2"
+    assert second.model is None, "nothing is known of a pickle that isn't loaded"
+    assert (tmp_path / "inputs/model-1/pytorch_model.bin").exists()
 
 
 async def test_what_an_earlier_try_brought_is_not_brought_again(

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
+from jobkit.plan import ExportPlan, LaunchPlan, StagePlan
 from jobkit.report import Report
 from posthuman.api.job import ComputeJob, Phase
 from posthuman.api.meta import Key
@@ -18,6 +19,7 @@ from posthuman.kube.names import master_name
 from tests.builders import ALICE, CHAIN, MODEL_INPUT, TEXT_INPUT, asset, job
 from tests.jobs.world import World
 
+SHARED = {"/data/logs": "logs", "/data/scratch": "scratch"}
 PUBLISH = {"name": "Bob's GPT-2", "description": "500 more steps", "reward": "200"}
 
 
@@ -49,6 +51,63 @@ async def test_preemption_costs_no_retry() -> None:
     await world.passes(key)
     assert len(world.cluster.made_of(Role.RUN)) == 2
     assert [attempt.counts for attempt in world.status(key).attempts] == [False, True]
+
+
+async def test_each_attempt_has_outputs_of_its_own_and_the_scratch_of_those_before() -> None:
+    """What a dead attempt wrote is no result; what it saved to go on from must outlive it."""
+    world = World()
+    key = world.submit(retries=1)
+    await world.to_running(key)
+    world.cluster.end(world.step(Role.RUN), "Failed", exit_code=1, reason="Evicted")
+    await world.passes(key)
+    first, second = world.cluster.made_of(Role.RUN)
+    assert _writable(first) == {"/data/outputs": "outputs/1", **SHARED}
+    assert _writable(second) == {"/data/outputs": "outputs/2", **SHARED}
+    assert [run.variables["POSTHUMAN_ATTEMPT"] for run in (first, second)] == ["1", "2"]
+    assert first.variables["SCRATCH"] == "/data/scratch"
+    world.cluster.end(second.name)
+    await world.passes(key)
+    plan = world.cluster.made_of(Role.EXPORT)[0].plan
+    assert isinstance(plan, ExportPlan)
+    assert (plan.outputs_dir, plan.logs_dir) == ("/workspace/outputs/2", "/workspace/logs")
+
+
+def _writable(run: Step) -> dict[str, str]:
+    return {mount.path: mount.folder for mount in run.mounts if not mount.read_only}
+
+
+async def test_an_algorithm_has_the_environments_grace_to_save_its_checkpoint() -> None:
+    world = World(limits={"checkpointGrace": "3m"})
+    key = world.submit()
+    await world.to_running(key)
+    plan = world.cluster.made_of(Role.RUN)[0].plan
+    assert isinstance(plan, LaunchPlan)
+    assert plan.grace_seconds == 180
+    world.edit(key, suspend=True)
+    await world.passes(key)
+    assert world.cluster.graces == [185], "the launcher outlives its algorithm"
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+async def test_an_algorithm_is_told_what_the_environment_allows(allowed: bool) -> None:
+    world = World(policy={"allowPickles": allowed, "allowRemoteCode": allowed})
+    key = world.submit()
+    await world.to_running(key)
+    (stage,), (run,) = world.cluster.made_of(Role.STAGE), world.cluster.made_of(Role.RUN)
+    assert isinstance(stage.plan, StagePlan) and stage.plan.allow_pickles is allowed
+    told = {name for name in run.variables if name.startswith("POSTHUMAN_ALLOW_")}
+    names = {"POSTHUMAN_ALLOW_PICKLES", "POSTHUMAN_ALLOW_REMOTE_CODE"}
+    assert told == (names if allowed else set())
+
+
+async def test_an_algorithm_is_started_by_its_folder() -> None:
+    """A built-in's name may have a dash, which no Python package can."""
+    world = World()
+    key = world.submit(algorithm={"builtin": {"name": "question-answer"}})
+    await world.to_running(key)
+    plan = world.cluster.made_of(Role.RUN)[0].plan
+    assert isinstance(plan, LaunchPlan)
+    assert plan.command == ("python", "/opt/posthuman/algorithms/question_answer")
 
 
 async def test_an_owner_at_the_limit_holds_up_nobody_else() -> None:

@@ -65,7 +65,11 @@ async def test_pods_of_each_role_have_what_they_may_and_no_more() -> None:
     )
     assert run.network is Network.PEERS
     assert not run.store_credentials
-    assert [mount.folder for mount in run.mounts if not mount.read_only] == ["outputs", "logs"]
+    assert [mount.folder for mount in run.mounts if not mount.read_only] == [
+        "outputs/1",
+        "logs",
+        "scratch",
+    ]
     assert stage.store_credentials and export.store_credentials
     assert stage.resources.gpus == export.resources.gpus == 0
 

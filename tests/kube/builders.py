@@ -30,8 +30,9 @@ GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSc
 
 RUN_MOUNTS = (
     Mount(folder="inputs", path="/data/inputs", read_only=True),
-    Mount(folder="outputs", path="/data/outputs"),
+    Mount(folder="outputs/1", path="/data/outputs"),
     Mount(folder="logs", path="/data/logs"),
+    Mount(folder="scratch", path="/data/scratch"),
 )
 WORKSPACE_MOUNT = (Mount(folder="", path="/workspace"),)
 

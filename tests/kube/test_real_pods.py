@@ -104,6 +104,7 @@ print("user", os.getuid(), os.getgid(), sorted(os.getgroups()))
 print("root", tries(lambda: pathlib.Path("/new").write_text("x")))
 print("inputs", tries(lambda: pathlib.Path("/data/inputs/new").write_text("x")))
 print("outputs", tries(lambda: pathlib.Path("/data/outputs/new").write_text("x")))
+print("scratch", tries(lambda: pathlib.Path("/data/scratch/new").write_text("x")))
 print("tmp", tries(lambda: pathlib.Path("/tmp/new").write_text("x")))
 print("shm", tries(lambda: pathlib.Path("/dev/shm/new").write_text("x")))
 print("token", os.path.exists("/var/run/secrets/kubernetes.io"))
@@ -123,7 +124,7 @@ async def test_a_program_sees_what_it_may(world: RealWorld) -> None:
     assert said["user"] == "65532 65532 [65532]"
     assert said["root"] == "OSError"
     assert said["inputs"] == "OSError"
-    assert (said["outputs"], said["tmp"], said["shm"]) == ("can", "can", "can")
+    assert [said[name] for name in ("outputs", "scratch", "tmp", "shm")] == ["can"] * 4
     assert said["token"] == "False"
     assert said["capabilities"] == "['CapEff:\\t0000000000000000\\n']"
     assert said["seccomp"] == "['Seccomp:\\t2\\n']"

@@ -289,7 +289,9 @@ def test_an_image_of_ones_own_without_a_logs_folder_is_refused() -> None:
 
 
 def test_the_pod_outlives_the_algorithm_s_grace() -> None:
-    assert pod_of(a_run())["terminationGracePeriodSeconds"] == 30
+    assert pod_of(a_run())["terminationGracePeriodSeconds"] == 65
+    assert pod_of(a_custom_run())["terminationGracePeriodSeconds"] == 65
+    assert pod_of(a_stage())["terminationGracePeriodSeconds"] == 30
 
 
 def test_the_anchor_and_its_volume() -> None:

@@ -28,6 +28,7 @@ class Hardware(Wire, frozen=True, kw_only=True):
     cpu_per_node: str = "1"
     memory_per_node: str = "4Gi"
     shared_memory: str = "1Gi"
+    gpu_memory: str = ""  # of one GPU; read from gpuType's name where empty
 
 
 class Scheduling(Wire, frozen=True, kw_only=True):
@@ -48,6 +49,7 @@ class Limits(Wire, frozen=True, kw_only=True):
     max_staged: int = 20
     max_jobs_per_owner: int = 20
     max_result_bytes: str = "1Gi"
+    checkpoint_grace: str = "60s"
 
 
 class WorkspaceSpec(Wire, frozen=True, kw_only=True):
@@ -118,6 +120,8 @@ class Policy(Wire, frozen=True, kw_only=True):
     allowed_images: tuple[str, ...] = ()  # prefixes of image references; empty: none
     allowed_uri_schemes: tuple[str, ...] = ("https",)
     allowed_private_cidrs: tuple[str, ...] = msgspec.field(default=(), name="allowedPrivateCIDRs")
+    allow_pickles: bool = False
+    allow_remote_code: bool = False
 
 
 class EnvironmentSpec(Wire, frozen=True, kw_only=True):

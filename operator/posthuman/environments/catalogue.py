@@ -14,11 +14,13 @@ SKIPPED = frozenset({"__pycache__", ".pytest_cache"})
 
 
 class BuiltinFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """One built-in. `inputs`: the names it needs; `optional`: those it also knows."""
+    """One built-in. `folder`: where its code lies, below the algorithms' folder; `inputs`: the
+    names it needs."""
 
     name: str
     version: str
     digest: str
+    folder: str
     inputs: tuple[str, ...] = ()
 
 
@@ -44,7 +46,13 @@ def read_builtin(folder: Path) -> BuiltinFacts:
     facts = msgspec.json.decode((folder / FACTS_FILE).read_bytes(), type=_Facts)
     required = tuple(name for name, rule in facts.inputs.items() if rule.get("required"))
     digest = code_digest(folder.parent, (folder.name, SHARED_FOLDER))
-    return BuiltinFacts(name=facts.name, version=facts.version, digest=digest, inputs=required)
+    return BuiltinFacts(
+        name=facts.name,
+        version=facts.version,
+        digest=digest,
+        folder=folder.name,
+        inputs=required,
+    )
 
 
 def code_digest(root: Path, folders: Iterable[str]) -> str:

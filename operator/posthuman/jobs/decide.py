@@ -60,7 +60,7 @@ def _live(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None
     if draft.holds("Suspended") and not _halted(seen):
         draft.condition("Suspended", "False", "Resumed", "its time in the queue begins anew")
     if not draft.status.outcome and (seen.job.spec.stop or seen.job.spec.suspend):
-        halt(_so_far(seen, draft), draft)
+        halt(_so_far(seen, draft), environment, draft)
     elif not draft.status.outcome and not draft.holds("Staged"):
         stage(_so_far(seen, draft), environment, draft)
     if not draft.status.outcome and draft.holds("Staged") and not _halted(seen):

@@ -30,7 +30,7 @@ def export(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> Non
     if not draft.status.work_namespace and not seen.anchor:
         draft.conclude()
         return
-    alive = end_pods(seen, draft)
+    alive = end_pods(seen, environment, draft)
     if alive:
         wait_for_pods(draft, alive)
         return

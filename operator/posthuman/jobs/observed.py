@@ -23,7 +23,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     file_root: str = ""  # laptop: `file:` is allowed below it
     progress_interval_seconds: float = 10.0
     image_pull_grace_seconds: float = 60.0
-    kill_grace_seconds: float = 30.0
     stage_tries: int = 3
     master_port: int = DEFAULT_MASTER_PORT
 

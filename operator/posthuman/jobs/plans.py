@@ -16,17 +16,13 @@ from jobkit.plan import (
 )
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, ImageAlgorithm, JobInput
-from posthuman.api.quantities import parse_bytes, parse_cpu_millis
+from posthuman.api.quantities import parse_bytes, parse_cpu_millis, parse_duration_seconds
 from posthuman.environments.input_policy import store_hosts
 from posthuman.jobs.observed import Observed
 from posthuman.jobs.steps import Anchor, Mount, Network, Resources, Role, Step
 
 JOBKIT = Resources(cpu="250m", memory="1Gi")
-RUN_MOUNTS = (
-    Mount(folder="inputs", path="/data/inputs", read_only=True),
-    Mount(folder="outputs", path="/data/outputs"),
-    Mount(folder="logs", path="/data/logs"),
-)
+LAUNCHER_SECONDS = 5.0  # for the launcher itself, after the algorithm's grace
 
 
 def base_name(job: ComputeJob) -> str:
@@ -68,7 +64,11 @@ def wanted_stage(seen: Observed, environment: ComputeEnvironment, attempt: int) 
         file_root=seen.settings.file_root,
     )
     plan = StagePlan(
-        store=_store(environment), inputs=inputs, uri_policy=policy, parameters=job.spec.parameters
+        store=_store(environment),
+        inputs=inputs,
+        uri_policy=policy,
+        parameters=job.spec.parameters,
+        allow_pickles=environment.spec.policy.allow_pickles,
     )
     return _jobkit_step(job, environment, Role.STAGE, attempt, plan)
 
@@ -82,16 +82,32 @@ def wanted_run(seen: Observed, environment: ComputeEnvironment, attempt: int) ->
         role=Role.RUN,
         attempt=attempt,
         image=_reference(image) if image else "algorithms",
-        plan=_launch_plan(seen, builtin.name) if builtin else None,
+        plan=_launch_plan(seen, environment, builtin.name) if builtin else None,
         command=image.entrypoint if image else (),
         args=image.args if image else (),
         resources=_worker_resources(job, environment),
-        mounts=RUN_MOUNTS,
+        mounts=_run_mounts(attempt),
         network=Network.PEERS,
         environment=environment,
         nodes=job.spec.nodes,
-        variables=_variables(seen),
+        variables=_variables(seen, environment, attempt),
     )
+
+
+def _run_mounts(attempt: int) -> tuple[Mount, ...]:
+    """Outputs are an attempt's own, so that nothing a dead one left is taken for a result; scratch
+    outlives attempts and is never exported: checkpoints go there."""
+    return (
+        Mount(folder="inputs", path="/data/inputs", read_only=True),
+        Mount(folder=outputs_folder(attempt), path="/data/outputs"),
+        Mount(folder="logs", path="/data/logs"),
+        Mount(folder="scratch", path="/data/scratch"),
+    )
+
+
+def outputs_folder(attempt: int) -> str:
+    """Of the workspace; the last attempt's is exported."""
+    return f"outputs/{attempt}"
 
 
 def wanted_export(
@@ -118,6 +134,7 @@ def wanted_export(
         input_dids={found.name: found.did for found in job.status.inputs if found.did},
         gpu_seconds=job.status.gpu_seconds,
         max_result_bytes=parse_bytes(environment.spec.limits.max_result_bytes),
+        outputs_dir=f"/workspace/{outputs_folder(len(job.status.attempts))}",
     )
     return _jobkit_step(job, environment, Role.EXPORT, attempt, plan)
 
@@ -158,18 +175,24 @@ def _jobkit_step(
     )
 
 
-def _launch_plan(seen: Observed, algorithm: str) -> LaunchPlan:
-    job = seen.job
+def grace_seconds(environment: ComputeEnvironment) -> float:
+    """Between a run pod's SIGTERM and its SIGKILL."""
+    return parse_duration_seconds(environment.spec.limits.checkpoint_grace) + LAUNCHER_SECONDS
+
+
+def _launch_plan(seen: Observed, environment: ComputeEnvironment, algorithm: str) -> LaunchPlan:
+    job, facts = seen.job, seen.settings.catalogue.get(algorithm)
+    folder = facts.folder if facts else algorithm  # another version may have accepted the job
     return LaunchPlan(
-        command=("python", f"{seen.settings.algorithms_path}/{algorithm}"),
+        command=("python", f"{seen.settings.algorithms_path}/{folder}"),
         nodes=job.spec.nodes,
         processes_per_node=processes_per_node(job),
         master_port=seen.settings.master_port,
-        grace_seconds=max(1.0, seen.settings.kill_grace_seconds - 5),
+        grace_seconds=parse_duration_seconds(environment.spec.limits.checkpoint_grace),
     )
 
 
-def _variables(seen: Observed) -> dict[str, str]:
+def _variables(seen: Observed, environment: ComputeEnvironment, attempt: int) -> dict[str, str]:
     """Ocean's names for what an algorithm sees, and ours beside them."""
     folders = {found.name: f"/data/inputs/{found.name}" for found in seen.job.spec.inputs}
     dids = [found.did for found in seen.job.status.inputs if found.did]
@@ -180,8 +203,21 @@ def _variables(seen: Observed) -> dict[str, str]:
         "LOGS": "/data/logs",
         "DIDS": json.dumps(dids),
         "TRANSFORMATION_DID": "",
+        "SCRATCH": "/data/scratch",
         "POSTHUMAN_INPUTS": json.dumps(folders),
+        "POSTHUMAN_ATTEMPT": str(attempt),
+        **_permissions(environment),
     }
+
+
+def _permissions(environment: ComputeEnvironment) -> dict[str, str]:
+    """What the admin allows an algorithm to do with a stranger's files."""
+    policy = environment.spec.policy
+    allowed = {
+        "POSTHUMAN_ALLOW_PICKLES": policy.allow_pickles,
+        "POSTHUMAN_ALLOW_REMOTE_CODE": policy.allow_remote_code,
+    }
+    return {name: "1" for name, is_allowed in allowed.items() if is_allowed}
 
 
 def _stage_input(found: JobInput, job: ComputeJob) -> StageInput:

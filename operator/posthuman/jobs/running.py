@@ -19,7 +19,7 @@ from posthuman.jobs.attempts import (
 )
 from posthuman.jobs.draft import Draft
 from posthuman.jobs.observed import CreateStep, DeleteStep, Observed
-from posthuman.jobs.plans import anchor_of, step_name, wanted_run
+from posthuman.jobs.plans import anchor_of, grace_seconds, step_name, wanted_run
 from posthuman.jobs.pulling import unpullable
 from posthuman.jobs.steps import Role, StepState
 from posthuman.jobs.waiting import queue_time_over
@@ -42,7 +42,7 @@ def run(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None:
         _follow(seen, environment, draft, attempt, step)
 
 
-def halt(seen: Observed, draft: Draft) -> None:
+def halt(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> None:
     """`stop` ends the job, its logs kept; `suspend` only ends what runs, and costs no retry."""
     reason = "Stopped" if seen.job.spec.stop else "Suspended"
     attempt = open_attempt(draft.status)
@@ -53,18 +53,18 @@ def halt(seen: Observed, draft: Draft) -> None:
     if seen.job.spec.stop:
         draft.settle("Stopped", "Stopped", "stopped as spec.stop asks")
         return
-    alive = end_pods(seen, draft) if attempt is None else 1  # the closed attempt is stored first
+    # The closed attempt is stored first.
+    alive = end_pods(seen, environment, draft) if attempt is None else 1
     message = f"{alive} pod(s) are ending" if alive else "set spec.suspend to false to go on"
     draft.condition("Suspended", "True", "Suspended", "as spec.suspend asks")
     draft.wait(Phase.SUSPENDED, "Suspended", message)
 
 
-def end_pods(seen: Observed, draft: Draft) -> int:
+def end_pods(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> int:
     """Ask every stage and run step that lives to end; how many pods still do."""
     for step in _living(seen):
         if not step.terminating:
-            namespace, grace = seen.work_namespace, seen.settings.kill_grace_seconds
-            draft.do(DeleteStep(namespace, step.name, grace))
+            draft.do(DeleteStep(seen.work_namespace, step.name, grace_seconds(environment)))
     return living_pods(seen)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from jobkit.plan import LaunchPlan, SealPlan
+from posthuman.jobs.plans import grace_seconds
 from posthuman.jobs.steps import Anchor, Network, Role, Step
 from posthuman.kube.containers import USER_ID, main_container, needs_seal, seal_container
 from posthuman.kube.names import (
@@ -31,7 +32,6 @@ from posthuman.kube.names import (
 )
 
 MAX_ANNOTATION_BYTES = 128 * 1024  # Kubernetes allows 256 KiB for all of an object's together
-GRACE_MARGIN_SECONDS = 5.0  # for the launcher itself, after the algorithm's grace
 DEFAULT_GRACE_SECONDS = 30
 
 
@@ -149,9 +149,10 @@ def _pod_security() -> Manifest:
 
 
 def _grace_seconds(step: Step) -> int:
-    if not isinstance(step.plan, LaunchPlan):
+    """A worker has time to save a checkpoint."""
+    if step.role is not Role.RUN:
         return DEFAULT_GRACE_SECONDS
-    return round(step.plan.grace_seconds + GRACE_MARGIN_SECONDS)
+    return round(grace_seconds(step.environment))
 
 
 def _dns(step: Step) -> Manifest:

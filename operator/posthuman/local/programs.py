@@ -28,7 +28,8 @@ from posthuman.local.folders import Folders, folders_of, relocate
 from posthuman.local.layout import JobLayout
 from posthuman.local.running import Program
 
-IMPORT_ROOT = Path(__file__).parents[2]  # holds jobkit
+JOBKIT_ROOT = Path(__file__).parents[2]  # holds jobkit
+ALGORITHMS_ROOT = JOBKIT_ROOT.parent  # holds algorithms.shared.preflight, which jobkit asks
 SUBCOMMANDS = {Role.STAGE: "fetch", Role.RUN: "launch", Role.EXPORT: "export"}
 IMAGES = frozenset({"jobkit", "algorithms"})
 LOCALHOST = "127.0.0.1"
@@ -105,7 +106,7 @@ def _common(step: Step, folders: Folders, machine: Machine) -> dict[str, str]:
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": str(max(1, machine.cores // processes)),
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": str(IMPORT_ROOT),
+        "PYTHONPATH": f"{JOBKIT_ROOT}{os.pathsep}{ALGORITHMS_ROOT}",
         "POD_IP": LOCALHOST,
         **{name: folders.variable(value) for name, value in step.variables.items()},
     }
