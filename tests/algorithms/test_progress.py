@@ -17,6 +17,17 @@ def test_a_line_says_step_percent_and_what_is_left(capsys: pytest.CaptureFixture
     )
 
 
+def test_what_is_left_is_told_by_this_attempts_own_speed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    times = iter([100.0, 100.0, 110.0])
+    progress = Progress(40, interval_seconds=0, clock=lambda: next(times), done_steps=20)
+    for step in (20, 30):
+        progress.report(step, {})
+    lines = [parse_line(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line.eta_seconds for line in lines if isinstance(line, ProgressLine)] == [None, 10.0]
+
+
 def test_one_line_a_second_and_always_the_last(capsys: pytest.CaptureFixture[str]) -> None:
     now = [0.0]
     progress = Progress(100, clock=lambda: now[0])
