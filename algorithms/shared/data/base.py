@@ -23,7 +23,7 @@ class Record:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """How a data set becomes examples. `columns`: the task's name of a column → the file's."""
+    """How a data set becomes examples. `seed` chooses what is held out. `columns`: the task's name of a column → the file's."""
 
     length: int  # tokens an example
     packing: Packing = "auto"
