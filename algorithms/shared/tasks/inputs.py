@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 
 from algorithms.shared.tasks.base import IGNORED, Batch, Example, MalformedRecord
@@ -46,7 +47,10 @@ class ModelInputs:
         """[rows, longest]; short ones are filled up on the right."""
         longest = max(len(sequence) for sequence in sequences)
         width = -(-longest // self.multiple) * self.multiple
-        return torch.tensor([[*row, *[fill] * (width - len(row))] for row in sequences])
+        filled = np.full((len(sequences), width), fill, dtype=np.int64)
+        for number, sequence in enumerate(sequences):
+            filled[number, : len(sequence)] = sequence
+        return torch.from_numpy(filled)
 
     def batch(self, examples: Sequence[Example]) -> Batch:
         """`input_ids`; an attention mask only where something is padded, for it costs time."""
