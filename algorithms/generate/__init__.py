@@ -1,1 +1,1 @@
-"""Continue prompts with a causal language model: top-p, top-k, temperature."""
+"""Continue prompts with a language model, in batches: sampling, beams, stop strings, chat."""

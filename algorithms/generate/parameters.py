@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from algorithms.shared.failures import BadParameter
 from algorithms.shared.parameters import Parameters, Seed
+
+NonEmpty = Annotated[str, Meta(min_length=1)]
 
 
 class GenerateParameters(Parameters, frozen=True, kw_only=True):
@@ -15,7 +18,13 @@ class GenerateParameters(Parameters, frozen=True, kw_only=True):
     prompts: Annotated[
         list[str], Meta(description="What to continue; else the input `prompts` is read.")
     ] = []
+    chat: Annotated[
+        bool, Meta(description="Put each prompt into the model's chat template, as a user's turn.")
+    ] = False
     max_new_tokens: Annotated[int, Meta(ge=1, description="Per continuation.")] = 100
+    stop_strings: Annotated[
+        list[NonEmpty], Meta(description="A text ends before the first of these that comes up.")
+    ] = []
     temperature: Annotated[
         float, Meta(ge=0, le=100, description="Divides the logits; 0: always the likeliest token.")
     ] = 1.0
@@ -26,9 +35,49 @@ class GenerateParameters(Parameters, frozen=True, kw_only=True):
         float,
         Meta(gt=0, le=1, description="Choose among the fewest tokens of this probability in all."),
     ] = 1.0
-    samples_per_prompt: Annotated[int, Meta(ge=1, description="Continuations a prompt.")] = 1
+    repetition_penalty: Annotated[
+        float,
+        Meta(gt=0, le=100, description="Above 1: tokens of the prompt and the text come up less."),
+    ] = 1.0
+    beams: Annotated[
+        int, Meta(ge=1, description="Above 1: search for the likeliest text with this many beams.")
+    ] = 1
+    samples_per_prompt: Annotated[
+        int, Meta(ge=1, description="Continuations a prompt; with beams, its best ones.")
+    ] = 1
+    batch_tokens: Annotated[
+        int, Meta(ge=1, description="Tokens at once, prompts and new ones, over all rows.")
+    ] = 16384
+    stream: Annotated[
+        bool, Meta(description="Show each text in the log, a single one while it is generated.")
+    ] = True
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16"],
         Meta(description="Of weights and arithmetic; auto: bfloat16 on a GPU, float32 on a CPU."),
     ] = "auto"
     seed: Seed = 0
+
+    @property
+    def samples(self) -> bool:
+        """Whether chance has a say."""
+        return self.beams == 1 and self.temperature > 0
+
+
+def refuse_contradictions(wanted: GenerateParameters) -> None:
+    """Raises BadParameter for what each value allows alone, but not together."""
+    neutral = (wanted.temperature in (0, 1), wanted.top_k == 0, wanted.top_p == 1)
+    if wanted.beams > 1 and not all(neutral):
+        raise BadParameter(
+            "Parameter beams: a beam search finds the likeliest text and leaves nothing to chance. "
+            "Leave temperature, topK and topP out, or set beams to 1."
+        )
+    if wanted.beams > 1 and wanted.samples_per_prompt > wanted.beams:
+        raise BadParameter(
+            f"Parameter samplesPerPrompt is {wanted.samples_per_prompt}: {wanted.beams} beams give "
+            f"at most {wanted.beams} texts a prompt. Raise beams."
+        )
+    if wanted.beams == 1 and wanted.temperature == 0 and wanted.samples_per_prompt > 1:
+        raise BadParameter(
+            f"Parameter samplesPerPrompt is {wanted.samples_per_prompt}: at temperature 0 each "
+            "sample would be the same text. Set it to 1, or raise temperature."
+        )

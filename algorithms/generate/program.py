@@ -1,135 +1,112 @@
-"""Generate: continue each prompt, write generations.jsonl and the report."""
+"""Generate: continue the prompts in batches, write generations.jsonl and the report."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from transformers import GenerationConfig
-
-from algorithms.generate.parameters import GenerateParameters
-from algorithms.shared.failures import BadParameter
+from algorithms.generate.batches import Row, batches, by_length
+from algorithms.generate.decoding import Decoder
+from algorithms.generate.padding import ignores_padding
+from algorithms.generate.parameters import GenerateParameters, refuse_contradictions
+from algorithms.generate.prompts import Prompt, encode, prompts_of
+from algorithms.generate.stopping import Ending
+from algorithms.generate.stream import LogStreamer
+from algorithms.generate.told import Follower, Told
 from algorithms.shared.inputs import Task
 from algorithms.shared.language_model import LanguageModel, arithmetic_dtype, load
-from algorithms.shared.progress import Progress
 from algorithms.shared.ranks import Ranks, joined_ranks
 from algorithms.shared.report import write_report
-from algorithms.shared.text import Sample, read_samples
-
-CONFIG: Any = GenerationConfig  # untyped in transformers
 
 
 def run(task: Task[GenerateParameters]) -> None:
     """Raises the failures of algorithms.shared.failures."""
-    with joined_ranks(task.parameters.seed) as ranks:
-        prompts = prompts_of(task)
-        dtype = arithmetic_dtype(task.parameters.dtype, ranks.device)
+    wanted = task.parameters
+    refuse_contradictions(wanted)
+    with joined_ranks(wanted.seed) as ranks:
+        samples = prompts_of(task)
+        dtype = arithmetic_dtype(wanted.dtype, ranks.device)
         model = load(task.model(), ranks.device, dtype)
+        prompts = encode(model, samples, wanted)
         started_at = time.monotonic()
-        rows = _continue_all(model, prompts, task.parameters, ranks)
+        lines = continue_all(model, prompts, wanted, ranks)
         if ranks.is_first:
-            _write(task, rows, len(prompts), time.monotonic() - started_at)
+            _write(task, lines, len(prompts), time.monotonic() - started_at)
 
 
-def prompts_of(task: Task[GenerateParameters]) -> list[Sample]:
-    """Of the parameters, else of the input."""
-    given = task.parameters.prompts
-    if given:
-        return [Sample(f"prompt:{n}", text) for n, text in enumerate(given, start=1)]
-    return read_samples(task.file_input("prompts"), keys=("prompt", "text"))
-
-
-def _continue_all(
-    model: LanguageModel, prompts: Sequence[Sample], wanted: GenerateParameters, ranks: Ranks
+def continue_all(
+    model: LanguageModel, prompts: Sequence[Prompt], wanted: GenerateParameters, ranks: Ranks
 ) -> list[dict[str, Any]]:
-    """Each prompt has a seed of its own, so that the ranks' number changes nothing."""
-    model.network.eval()
-    mine = ranks.share(list(enumerate(prompts)))
-    progress = Progress(len(mine), enabled=ranks.is_first)
-    done: list[list[dict[str, Any]]] = []
-    for number, prompt in mine:
-        torch.manual_seed(wanted.seed + number)
-        done.append(continue_prompt(model, prompt, wanted))
-        progress.report(len(done), {})
-    return [row for rows in ranks.gather(done) for row in rows]
-
-
-@torch.inference_mode()
-def continue_prompt(
-    model: LanguageModel, prompt: Sample, wanted: GenerateParameters
-) -> list[dict[str, Any]]:
-    """Raises BadParameter if prompt and continuation don't fit into the model's context."""
-    tokens = _prompt_tokens(model, prompt, wanted)
-    network = model.network
-    # Of the model's own settings only its special tokens count: what is asked for is what is done.
-    network.generation_config = CONFIG()
-    inputs = torch.tensor([tokens], device=network.device)
-    outputs = network.generate(
-        inputs,
-        attention_mask=torch.ones_like(inputs),
-        generation_config=sampling(model, wanted),
+    """A line of generations.jsonl for each text, in the order of the prompts, on every rank."""
+    decoder = Decoder(model, wanted)
+    rows = by_length(rows_of(prompts, wanted))
+    padded = ignores_padding(decoder, rows, model.network.dtype)
+    if ranks.is_first and not padded:
+        print("This model reads padding: only prompts of one length are batched.", flush=True)
+    mine = ranks.share(rows)
+    streams = ranks.is_first and wanted.stream and len(mine) == 1 and wanted.beams == 1
+    told = Told(
+        prompts, len(mine), wanted.max_new_tokens, ranks.is_first, wanted.stream and not streams
     )
-    continuations = [output[len(tokens) :] for output in outputs.tolist()]
-    return [_row(model, prompt, number, ids) for number, ids in enumerate(continuations)]
+    made: list[tuple[int, int, Ending]] = []
+    for batch in batches(
+        mine, wanted.max_new_tokens, wanted.batch_tokens, wanted.beams, padded=padded
+    ):
+        made += _continue_batch(decoder, batch, told, streams)
+    everywhere = sorted(ranks.gather(made), key=lambda one: one[:2])
+    return [_line(prompts[number], sample, end, wanted) for number, sample, end in everywhere]
 
 
-def sampling(model: LanguageModel, wanted: GenerateParameters) -> Any:
-    """Temperature 0 is greedy, whatever top-k and top-p say."""
-    end = model.end_token
-    chosen: dict[str, Any] = {"do_sample": False}
-    if wanted.temperature > 0:
-        chosen = {
-            "do_sample": True,
-            "temperature": wanted.temperature,
-            "top_k": wanted.top_k,
-            "top_p": wanted.top_p,
-        }
-    return CONFIG(
-        max_new_tokens=wanted.max_new_tokens,
-        num_return_sequences=wanted.samples_per_prompt,
-        eos_token_id=end,
-        pad_token_id=0 if end is None else end,
-        **chosen,
-    )
+def rows_of(prompts: Sequence[Prompt], wanted: GenerateParameters) -> list[Row]:
+    """One for each text; one for all texts of a prompt where beams find them together."""
+    width = wanted.samples_per_prompt if wanted.beams > 1 else 1
+    return [
+        Row(number, sample, prompt.tokens, width)
+        for number, prompt in enumerate(prompts)
+        for sample in range(0, wanted.samples_per_prompt, width)
+    ]
 
 
-def _prompt_tokens(model: LanguageModel, prompt: Sample, wanted: GenerateParameters) -> list[int]:
-    before = [] if model.first_token is None else [model.first_token]
-    tokens = before + model.tokens([prompt.text])[0]
-    if len(tokens) + wanted.max_new_tokens > model.context:
-        raise BadParameter(
-            f"{prompt.id} has {len(tokens)} tokens: with {wanted.max_new_tokens} new ones that is "
-            f"more than the model's {model.context}. Shorten it, or lower maxNewTokens."
-        )
-    return tokens
+def _continue_batch(
+    decoder: Decoder, batch: Sequence[Row], told: Told, streams: bool
+) -> list[tuple[int, int, Ending]]:
+    """Each text with the numbers of prompt and sample."""
+    follower = Follower(told, batch, decoder.ending if batch[0].samples == 1 else None)
+    streamer = LogStreamer(decoder.tokenizer, follower.report) if streams else None
+    endings = decoder.generate(batch, follower.on_step, streamer)
+    follower.finish(endings)
+    return [
+        (row.prompt, row.sample + number, ending)
+        for row, texts in zip(batch, endings, strict=True)
+        for number, ending in enumerate(texts)
+    ]
 
 
-def _row(model: LanguageModel, prompt: Sample, number: int, ids: list[int]) -> dict[str, Any]:
-    end = model.end_token
-    ended = end is not None and end in ids
-    kept = list(itertools.takewhile(lambda token: token != end, ids))
+def _line(
+    prompt: Prompt, sample: int, ending: Ending, wanted: GenerateParameters
+) -> dict[str, Any]:
     return {
         "id": prompt.id,
-        "sample": number,
+        "sample": sample,
         "prompt": prompt.text,
-        "text": model.tokenizer.decode(kept, skip_special_tokens=True),
-        "tokens": len(kept),
-        "finish": "end" if ended else "length",
+        "text": ending.text,
+        "tokens": ending.tokens,
+        "finish": ending.finish,
+        "seed": wanted.seed,
     }
 
 
 def _write(
-    task: Task[GenerateParameters], rows: Sequence[dict[str, Any]], prompts: int, seconds: float
+    task: Task[GenerateParameters], lines: Sequence[dict[str, Any]], prompts: int, seconds: float
 ) -> None:
-    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
-    (task.outputs / "generations.jsonl").write_text("".join(lines), encoding="utf-8")
-    tokens = sum(row["tokens"] for row in rows)
+    rows = [json.dumps(line, ensure_ascii=False) + "\n" for line in lines]
+    (task.outputs / "generations.jsonl").write_text("".join(rows), encoding="utf-8")
+    tokens = sum(line["tokens"] for line in lines)
     metrics = {
         "prompts": float(prompts),
+        "texts": float(len(lines)),
         "tokens": float(tokens),
         "seconds": round(seconds, 3),
         "tokensPerSecond": round(tokens / seconds, 1),
