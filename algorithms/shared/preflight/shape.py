@@ -1,0 +1,110 @@
+"""A transformer's shape, by the many names that configurations give it.
+
+Without a configuration (a manifest names type, count and dtype alone) it is guessed from the number
+of parameters: about 12·L·h² lie in L layers of width h, and most models are some 128 times as wide
+as they are deep (Kaplan et al., 2020, https://arxiv.org/abs/2001.08361, section 3.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from algorithms.shared.preflight.facts import ModelFacts
+
+WIDTH_TO_DEPTH = 128
+PARAMETERS_A_LAYER = 12  # times width²: attention 4, feed-forward 8
+USUAL_VOCABULARY = 50_000
+LARGEST = 2**31  # a figure beyond it is no dimension
+
+LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers")
+DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
+WIDTH = ("hidden_size", "n_embd", "d_model", "dim")
+HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads")
+FEED_FORWARD = (
+    "intermediate_size",
+    "n_inner",
+    "d_ff",
+    "ffn_dim",
+    "encoder_ffn_dim",
+    "feed_forward_size",
+    "hidden_dim",
+)
+GATED_ACTIVATIONS = ("silu", "swish", "gated", "glu")  # as parts of the activation's name
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Widths in elements. `is_guess`: no configuration said it."""
+
+    layers: int
+    width: int
+    key_value_width: int
+    feed_forward: int
+    is_gated: bool
+    vocabulary: int
+    is_guess: bool = False
+
+
+def shape_of(model: ModelFacts) -> Shape:
+    """By the configuration, else by the number of parameters."""
+    config = _text_part(model.config)
+    layers, width = _number(config, LAYERS), _number(config, WIDTH)
+    if not layers or not width:
+        return _guess(model.parameter_count)
+    return Shape(
+        layers=layers + _number(config, DECODER_LAYERS),
+        width=width,
+        key_value_width=_key_value_width(config, width),
+        feed_forward=(_number(config, FEED_FORWARD) or 4 * width) * _experts_a_token(config),
+        is_gated=_is_gated(config),
+        vocabulary=_number(config, ("vocab_size",)) or USUAL_VOCABULARY,
+    )
+
+
+def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A model of text and images describes its language model in a part of its own."""
+    part = config.get("text_config")
+    return part if isinstance(part, Mapping) else config
+
+
+def _number(config: Mapping[str, Any], names: tuple[str, ...]) -> int:
+    """The first that is a positive integer; 0 if none is. Configurations are strangers' files."""
+    found = (config.get(name) for name in names)
+    fitting = (n for n in found if isinstance(n, int) and not isinstance(n, bool))
+    return next((n for n in fitting if 0 < n < LARGEST), 0)
+
+
+def _key_value_width(config: Mapping[str, Any], width: int) -> int:
+    """Narrower than the model where heads share keys and values (grouped queries)."""
+    heads, shared = _number(config, HEADS), _number(config, ("num_key_value_heads",))
+    if not heads or not shared:
+        return width
+    return shared * (_number(config, ("head_dim",)) or max(1, width // heads))
+
+
+def _experts_a_token(config: Mapping[str, Any]) -> int:
+    """A mixture of experts computes this many feed-forward parts for each token."""
+    return _number(config, ("num_experts_per_tok",)) or 1
+
+
+def _is_gated(config: Mapping[str, Any]) -> bool:
+    named = ("hidden_act", "hidden_activation", "activation_function", "feed_forward_proj")
+    activations = " ".join(str(config.get(name, ""))[:64] for name in named).lower()
+    gemma = str(config.get("model_type", "")).startswith("gemma")
+    return gemma or any(part in activations for part in GATED_ACTIVATIONS)
+
+
+def _guess(parameter_count: int) -> Shape:
+    cube = parameter_count * WIDTH_TO_DEPTH / PARAMETERS_A_LAYER
+    width = max(1, round(cube ** (1 / 3)))
+    return Shape(
+        layers=max(1, round(width / WIDTH_TO_DEPTH)),
+        width=width,
+        key_value_width=width,
+        feed_forward=4 * width,
+        is_gated=False,
+        vocabulary=min(USUAL_VOCABULARY, max(1, parameter_count // (2 * width))),
+        is_guess=True,
+    )
