@@ -23,7 +23,8 @@ class Record:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """How a data set becomes examples. `seed` chooses what is held out. `columns`: the task's name of a column → the file's."""
+    """How a data set becomes examples. `seed` chooses what is held out, a tenth at most. `columns`:
+    the task's name of a column → the file's."""
 
     length: int  # tokens an example
     packing: Packing = "auto"
@@ -33,7 +34,7 @@ class DataSpec:
 
 
 class ExampleStore(ABC):
-    """Examples on disk, mapped into memory: reading one costs one example's memory."""
+    """Examples on disk: reading one costs one example's memory."""
 
     @abstractmethod
     def __len__(self) -> int: ...

@@ -15,6 +15,7 @@ import pyarrow
 import pyarrow.parquet
 
 from algorithms.shared.data.lines import LONGEST_LINE, numbered_lines
+from algorithms.shared.data.nesting import DEEPEST, is_shallow
 from algorithms.shared.failures import MalformedDataset
 
 Rows = Iterator[tuple[int, Mapping[str, Any]]]
@@ -56,9 +57,11 @@ def _json_lines(name: str, file: Path, _columns: Collection[str]) -> Rows:
 
 
 def _object(place: str, line: str) -> Mapping[str, Any]:
+    if not is_shallow(line):
+        raise MalformedDataset(f"{place}: is nested more than {DEEPEST} levels deep.")
     try:
         record = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise MalformedDataset(
             f'{place}: is not JSON ({error}); write an object such as {{"text": "…"}}.'
         ) from error
@@ -114,7 +117,7 @@ def _parquet(name: str, file: Path, columns: Collection[str]) -> Rows:
     except (pyarrow.ArrowException, OSError) as error:
         first_line = str(error).strip().partition("\n")[0]
         raise MalformedDataset(
-            f"{name}, row {number + 1}: is not Parquet, or damaged ({first_line})."
+            f"{name}, from row {number + 1} on: is not Parquet, or damaged ({first_line})."
         ) from error
 
 
