@@ -30,11 +30,13 @@ class Clock(Protocol):
 class NonceBook(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The nonces of one signer on one chain: the next free one, and who holds which unresolved one.
 
-    `reserved` maps "<publicationId>/<step>" to its nonce until that step is confirmed.
+    `reserved` maps "<publicationId>/<step>" to its nonce until that step is confirmed. `fillers`
+    maps a nonce that nobody will use to the signed bytes of a transfer to oneself.
     """
 
     next_nonce: int = -1  # -1: never used, ask the chain
     reserved: dict[str, int] = {}
+    fillers: dict[int, str] = {}
     version: str = ""  # resourceVersion it was read at
 
 
@@ -161,6 +163,21 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     gas_used: int = 0
 
 
+class SignerNonces(msgspec.Struct, frozen=True, kw_only=True):
+    """A signer's transaction counts, read together: the nonce below which all are …"""
+
+    settled: int  # mined under as many blocks as the environment asks confirmations for
+    mined: int
+    pending: int  # mined, or waiting in the node's pool without a gap
+
+
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """The mined transaction that used a nonce."""
+
+    hash: str
+    confirmations: int
+
+
 class Publication(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What is recorded on chain at creation, in clear, as the NFT's tokenURI (JSON, RFC 8785)."""
 
@@ -198,11 +215,11 @@ class Ledger(Protocol):
         """Raises UserError if the node's chain id isn't the environment's."""
 
     async def balance_wei(self) -> int: ...
-    async def next_nonce(self) -> int:
-        """The signer's transaction count, pending ones included."""
+    async def nonces(self) -> SignerNonces:
+        """Raises UserError if the node's chain id isn't the environment's."""
 
-    async def mined_nonce(self) -> int:
-        """The signer's transaction count, pending ones left out."""
+    async def spent_by(self, nonce: int) -> Spent | None:
+        """Whichever transaction of the signer was mined with this nonce; None if none was yet."""
 
     async def find(self, publication_id: str) -> CreatedNFT | None:
         """The NFT that the signer created for this publication, from NFTCreated events."""
@@ -213,6 +230,9 @@ class Ledger(Protocol):
     async def prepare_metadata(self, nft: str, ddo: bytes) -> UnsignedTransaction: ...
     async def prepare_mint(self, datatoken: str, to: str, wei: int) -> UnsignedTransaction: ...
     async def prepare_transfer(self, nft: str, to: str) -> UnsignedTransaction: ...
+    async def prepare_filler(self) -> UnsignedTransaction:
+        """Nothing of the chain's coin, to oneself: it only uses up a nonce."""
+
     def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
         """Asks nobody, so that nothing but a crash can part a reserved nonce from its bytes."""
 

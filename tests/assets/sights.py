@@ -11,7 +11,7 @@ from posthuman.api.conditions import find_condition
 from posthuman.api.meta import FINALIZER, Condition
 from posthuman.assets.observed import ChainFacts, Decision, Observed
 from posthuman.assets.publication_id import publication_id
-from posthuman.ports import CreatedNFT, Publication, Receipt
+from posthuman.ports import CreatedNFT, Publication, Receipt, SignerNonces
 from tests.assets.world import DIGEST, MANIFEST, PARENT, model_asset
 from tests.builders import CHAIN, environment
 
@@ -83,6 +83,7 @@ def seen(
         asset=asset,
         environment=environment(chain={**CHAIN, **(chain or {})}),
         signer=SIGNER,
+        nonces=SignerNonces(settled=5, mined=5, pending=5),
         manifest=MANIFEST,
         manifest_digest=DIGEST,
         facts=ChainFacts(owner=SIGNER),

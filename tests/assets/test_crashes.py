@@ -163,7 +163,7 @@ async def check_real(world: RealWorld, key: Key) -> None:
         assert await ledger.minted_wei(found.datatoken, BOB, found.block) == REWARD_WEI
         assert await ledger.nft_owner(found.nft) == BOB
         assert await ledger.has_metadata(found.nft)
-        assert await ledger.mined_nonce() == 4  # so one NFT, one mint, and nothing else
+        assert (await ledger.nonces()).mined == 4  # so one NFT, one mint, and nothing else
         with pytest.raises(UserError, match="NOT MINTER"):
             await ledger.prepare_mint(found.datatoken, BOB, 1)
     assert not world.held()

@@ -108,7 +108,7 @@ def test_confirmations_are_waited_for_and_counted() -> None:
 
 def test_a_confirmed_creation_gives_the_asset_its_names() -> None:
     status = AssetStatus(transactions=(record("create"),))
-    decision = decide(seen(status, receipt=receipt(), held=frozenset({"create"})), NOW)
+    decision = decide(seen(status, receipt=receipt(), held={"create": 5}), NOW)
     assert decision.actions == (Release(frozenset({"create"})),)
     assert decision.status.transactions == (
         TransactionRecord(step="create", nonce=5, hash="0xcreate", block=9),
@@ -194,11 +194,11 @@ def test_a_published_asset_is_left_alone() -> None:
 
 def test_a_published_asset_gives_up_what_a_crash_left() -> None:
     status = created(conditions=(PUBLISHED,))
-    decision = decide(seen(status, held=frozenset({"transfer"})), NOW)
+    decision = decide(seen(status, held={"transfer": 5}), NOW)
     assert decision.actions == (Release(frozenset({"transfer"})), DropFinalizer())
 
 
 def test_a_step_that_a_crash_left_reserved_is_released_before_the_next() -> None:
-    decision = decide(seen(created(), held=frozenset({"create"})), NOW)
+    decision = decide(seen(created(), held={"create": 5}), NOW)
     assert decision.actions == (Release(frozenset({"create"})),)
     assert decision.requeue_after_seconds == 0

@@ -13,11 +13,12 @@ from posthuman.assets.decide import decide
 from posthuman.assets.observed import (
     ChainFacts,
     DropFinalizer,
+    Fill,
     Problem,
     Release,
     Send,
-    SignCreate,
 )
+from posthuman.ports import SignerNonces, Spent
 from tests.assets.sights import (
     CREATION,
     SIGNER,
@@ -28,7 +29,9 @@ from tests.assets.sights import (
     seen,
 )
 from tests.assets.world import MANIFEST, REWARD_WEI
-from tests.builders import NOW
+from tests.builders import CHAIN, NOW, environment
+
+SPENT = SignerNonces(settled=6, mined=6, pending=6)
 
 
 def test_a_reverted_transaction_is_forgotten_and_its_nonce_released() -> None:
@@ -39,24 +42,44 @@ def test_a_reverted_transaction_is_forgotten_and_its_nonce_released() -> None:
     assert reason(decision) == "Reverted"
 
 
-def test_a_taken_nonce_is_told_and_nothing_signed_anew() -> None:
-    status = created(record("mint"))
-    decision = decide(seen(status, mined_nonce=6, facts=ChainFacts(owner=SIGNER)), NOW)
+def test_a_taken_nonce_is_told_and_nothing_signed_anew_until_that_is_settled() -> None:
+    status, facts = created(record("mint")), ChainFacts(owner=SIGNER)
+    spent = Spent(hash="0xstranger", confirmations=1)
+    taken = seen(status, nonces=SPENT, facts=facts, spent=spent, chain={"confirmations": 2})
+    decision = decide(taken, NOW)
     assert decision.actions == ()
     assert decision.status.transactions == status.transactions
     assert reason(decision) == "NonceTaken"
+    decision = decide(msgspec.structs.replace(taken, environment=environment(chain=CHAIN)), NOW)
+    assert [found.step for found in decision.status.transactions] == ["create"]
+    assert decision.actions == ()
+
+
+@pytest.mark.parametrize("spent", [None, Spent(hash="0xmint", confirmations=9)])
+def test_a_node_that_has_no_receipt_of_what_it_mined_is_waited_for(spent: Spent | None) -> None:
+    status = created(record("mint"))
+    waiting = seen(status, nonces=SPENT, facts=ChainFacts(owner=SIGNER), spent=spent)
+    decision = decide(waiting, NOW)
+    assert decision.status.transactions == status.transactions
+    assert reason(decision) == "NodeLags"
+
+
+def test_gaps_before_a_transaction_are_filled_before_it_is_sent_again() -> None:
+    status = AssetStatus(transactions=(record("create"),))
+    decision = decide(seen(status, gaps=frozenset({3, 4})), NOW)
+    assert decision.actions == (Fill(frozenset({3, 4})),)
 
 
 def test_an_own_transaction_from_before_a_restore_is_recognised() -> None:
     facts = ChainFacts(owner=SIGNER, has_metadata=True, minted_wei=REWARD_WEI)
-    decision = decide(seen(created(record("mint")), mined_nonce=6, facts=facts), NOW)
+    decision = decide(seen(created(record("mint")), nonces=SPENT, facts=facts), NOW)
     assert decision.actions == (Release(frozenset({"mint"})),)
     assert [found.step for found in decision.status.transactions] == ["create"]
 
 
 def test_an_own_creation_from_before_a_restore_is_adopted() -> None:
     status = AssetStatus(transactions=(record("create"),))
-    decision = decide(seen(status, mined_nonce=6, facts=ChainFacts(creation=CREATION)), NOW)
+    decision = decide(seen(status, nonces=SPENT, facts=ChainFacts(creation=CREATION)), NOW)
     assert [found.hash for found in decision.status.transactions] == ["0xcafe"]
 
 
@@ -114,16 +137,19 @@ def test_a_deleted_asset_that_holds_nothing_goes() -> None:
     assert decide(seen(deleted=True, finalizer=False), NOW).actions == ()
 
 
-def test_a_deleted_asset_first_uses_the_nonce_that_it_holds() -> None:
-    holding = seen(deleted=True, held=frozenset({"create"}))
-    (action,) = decide(holding, NOW).actions
-    assert isinstance(action, SignCreate)
+def test_a_deleted_asset_first_uses_up_the_nonce_that_it_holds() -> None:
+    holding = seen(deleted=True, held={"create": 5})
+    assert decide(holding, NOW).actions == (Fill(frozenset({5})),)
+    in_the_pool = SignerNonces(settled=5, mined=5, pending=6)
+    assert decide(msgspec.structs.replace(holding, nonces=in_the_pool), NOW).actions == ()
+    done = decide(msgspec.structs.replace(holding, nonces=SPENT), NOW)
+    assert done.actions == (Release(frozenset({"create"})), DropFinalizer())
     sending = seen(AssetStatus(transactions=(record("create"),)), deleted=True)
     assert decide(sending, NOW).actions == (Send("0xraw"),)
 
 
 def test_a_deleted_asset_begins_nothing_new() -> None:
-    between = seen(created(), deleted=True, held=frozenset({"create"}))
+    between = seen(created(), deleted=True, held={"create": 5})
     assert decide(between, NOW).actions == (Release(frozenset({"create"})), DropFinalizer())
 
 

@@ -48,7 +48,7 @@ class Family:
         return did_of(found.nft, CHAIN_ID)
 
     async def _send(self, ledger: FakeLedger, unsigned: UnsignedTransaction) -> None:
-        await ledger.send(ledger.sign(unsigned, await ledger.next_nonce()).raw)
+        await ledger.send(ledger.sign(unsigned, (await ledger.nonces()).pending).raw)
 
 
 def _ddo(prefix: str) -> bytes:

@@ -60,5 +60,5 @@ async def test_many_assets_are_published_together_on_a_real_chain(chain: Chain) 
             assert found.nft == status.nft
             assert is_true(status.conditions, "Ready")
             assert await ledger.minted_wei(found.datatoken, BOB, found.block) == REWARD_WEI
-        assert await ledger.mined_nonce() == 40
+        assert (await ledger.nonces()).mined == 40
     await world.close()

@@ -16,7 +16,7 @@ from posthuman.api.meta import Condition, Key
 from posthuman.api.parse import parse
 from posthuman.assets.reconcile import AssetReconciler
 from posthuman.errors import Conflict
-from posthuman.ports import Cluster, Ledger, ResultStore
+from posthuman.ports import Cluster, Ledger, NonceBook, ResultStore
 from tests.builders import BOB, CHAIN, HeldClock, environment
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.ledger import FakeChain, FakeLedger
@@ -53,6 +53,7 @@ class Tripwire:
 
     def __init__(self, at: int = -1, effects: bool = False) -> None:
         self.at = at
+        self.at_name = ""  # or after the first call of this name
         self.effects = effects
         self.calls: list[str] = []
 
@@ -61,7 +62,7 @@ class Tripwire:
         if self.effects and name not in EFFECTS:
             return
         self.calls.append(name)
-        if len(self.calls) == self.at:
+        if len(self.calls) == self.at or name == self.at_name:
             raise Crash(f"after call {self.at}, {name}")
 
 
@@ -186,13 +187,16 @@ class World:
     def forget_nonces(self) -> None:
         """A restore that brings back no nonce book either."""
         signer = self.open_ledger().signer
-        book = self.cluster.objects.nonce_book(8996, signer)
-        empty = msgspec.structs.replace(book, next_nonce=-1, reserved={})
+        empty = msgspec.structs.replace(self.book(), next_nonce=-1, reserved={}, fillers={})
         self.cluster.objects.save_nonce_book(8996, signer, empty)
+
+    def book(self) -> NonceBook:
+        """The signer's nonces, as stored."""
+        return self.cluster.objects.nonce_book(8996, self.open_ledger().signer)
 
     def held(self) -> dict[str, int]:
         """Nonces that are reserved."""
-        return self.cluster.objects.nonce_book(8996, self.open_ledger().signer).reserved
+        return self.book().reserved
 
 
 def at_rest(asset: ModelAsset) -> bool:

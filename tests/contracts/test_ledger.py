@@ -21,6 +21,7 @@ from posthuman.ports import (
     MarketFee,
     Publication,
     Receipt,
+    SignerNonces,
     UnsignedTransaction,
 )
 from tests.builders import ALICE, BOB
@@ -35,7 +36,9 @@ TOKENS = 10**18
 class Ground(Protocol):
     """A chain under test."""
 
-    async def ledger(self, purse_wei: int = ..., chain_id: int = ...) -> Ledger:
+    async def ledger(
+        self, purse_wei: int = ..., chain_id: int = ..., confirmations: int = ...
+    ) -> Ledger:
         """With a signer of its own."""
 
     def reader(self) -> ChainReader:
@@ -52,8 +55,10 @@ class FakeGround:
     def __init__(self) -> None:
         self._chain = FakeChain()
 
-    async def ledger(self, purse_wei: int = 10**20, chain_id: int = 8996) -> Ledger:
-        return FakeLedger(self._chain, str(uuid.uuid4()), purse_wei, chain_id)
+    async def ledger(
+        self, purse_wei: int = 10**20, chain_id: int = 8996, confirmations: int = 1
+    ) -> Ledger:
+        return FakeLedger(self._chain, str(uuid.uuid4()), purse_wei, chain_id, confirmations)
 
     def reader(self) -> ChainReader:
         return FakeReader(self._chain)
@@ -70,9 +75,11 @@ class RealGround:
         self._chain = chain
         self._opened: list[OceanLedger | OceanReader] = []
 
-    async def ledger(self, purse_wei: int = 10**20, chain_id: int = 8996) -> Ledger:
+    async def ledger(
+        self, purse_wei: int = 10**20, chain_id: int = 8996, confirmations: int = 1
+    ) -> Ledger:
         account = await self._chain.new_account(purse_wei)
-        spec = msgspec.structs.replace(self._chain.spec(), chain_id=chain_id)
+        spec = msgspec.structs.replace(self._chain.spec(confirmations), chain_id=chain_id)
         ledger = open_ledger(self._chain.url, bytes(account.key), spec)
         self._opened.append(ledger)
         return ledger
@@ -110,7 +117,7 @@ def publication() -> Publication:
 
 
 async def carry_out(ledger: Ledger, unsigned: UnsignedTransaction) -> Receipt:
-    signed = ledger.sign(unsigned, await ledger.next_nonce())
+    signed = ledger.sign(unsigned, (await ledger.nonces()).pending)
     await ledger.send(signed.raw)
     return await mined(ledger, signed.hash)
 
@@ -161,7 +168,7 @@ async def test_signing_has_no_effect_and_gives_the_same_bytes_again(ground: Grou
     assert ledger.sign(unsigned, 0) == signed
     assert ledger.sign(unsigned, 1) != signed
     assert await ledger.receipt(signed.hash) is None
-    assert await ledger.next_nonce() == 0
+    assert (await ledger.nonces()).pending == 0
     assert await ledger.find(said.publication_id) is None
 
 
@@ -178,7 +185,7 @@ async def test_sending_again_is_success_before_and_after_it_is_mined(ground: Gro
     receipt = await ledger.receipt(signed.hash)
     assert receipt is not None
     assert receipt.confirmations == 2
-    assert await ledger.next_nonce() == 1
+    assert (await ledger.nonces()).pending == 1
 
 
 async def test_pending_transactions_count_for_the_next_nonce_alone(ground: Ground) -> None:
@@ -186,9 +193,42 @@ async def test_pending_transactions_count_for_the_next_nonce_alone(ground: Groun
     await ground.hold()
     unsigned = await ledger.prepare_create(publication(), "A model", MarketFee())
     await ledger.send(ledger.sign(unsigned, 0).raw)
-    assert (await ledger.mined_nonce(), await ledger.next_nonce()) == (0, 1)
+    assert await ledger.nonces() == SignerNonces(settled=0, mined=0, pending=1)
     await ground.mine()
-    assert (await ledger.mined_nonce(), await ledger.next_nonce()) == (1, 1)
+    assert await ledger.nonces() == SignerNonces(settled=1, mined=1, pending=1)
+
+
+async def test_whoever_spent_a_nonce_is_found(ground: Ground) -> None:
+    ledger, stranger = await ground.ledger(), await ground.ledger()
+    assert await ledger.spent_by(0) is None
+    unsigned = await ledger.prepare_filler()
+    sent = [await carry_out(ledger, unsigned) for _ in range(5)]
+    await carry_out(stranger, await stranger.prepare_filler())
+    found = [await ledger.spent_by(nonce) for nonce in range(5)]
+    assert [spent.hash for spent in found if spent] == [receipt.hash for receipt in sent]
+    assert [spent.confirmations for spent in found if spent] == [6, 5, 4, 3, 2]
+    assert await ledger.spent_by(5) is None
+
+
+async def test_a_filler_uses_up_a_nonce_and_moves_nothing(ground: Ground) -> None:
+    ledger = await ground.ledger()
+    receipt = await carry_out(ledger, await ledger.prepare_filler())
+    assert receipt.succeeded
+    assert await ledger.nonces() == SignerNonces(settled=1, mined=1, pending=1)
+
+
+async def test_a_nonce_is_settled_once_as_many_blocks_as_asked_lie_over_it(ground: Ground) -> None:
+    ledger = await ground.ledger(confirmations=3)
+    await carry_out(ledger, await ledger.prepare_filler())
+    for settled in (0, 0, 1):
+        assert await ledger.nonces() == SignerNonces(settled=settled, mined=1, pending=1)
+        await ground.mine()
+
+
+async def test_nonces_of_another_chain_are_no_nonces_of_ours(ground: Ground) -> None:
+    with pytest.raises(UserError) as refused:
+        await (await ground.ledger(chain_id=1)).nonces()
+    assert refused.value.reason == "ChainIdMismatch"
 
 
 async def test_many_transactions_share_a_block_in_whatever_order_they_come(ground: Ground) -> None:

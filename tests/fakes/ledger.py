@@ -21,6 +21,8 @@ from posthuman.ports import (
     MarketFee,
     Publication,
     Receipt,
+    SignerNonces,
+    Spent,
     Transaction,
     UnsignedTransaction,
 )
@@ -51,6 +53,7 @@ class FakeChain:
         self.nonces: dict[str, int] = {}
         self.pool: dict[tuple[str, int], str] = {}
         self.receipts: dict[str, Receipt] = {}
+        self.spent: dict[tuple[str, int], str] = {}  # sender and nonce to the transaction's hash
         self.nfts: dict[str, Nft] = {}
         self.calls: list[str] = []  # every request, by name
 
@@ -69,6 +72,7 @@ class FakeChain:
         said = decode(raw)
         nonce = self.nonces.get(sender, 0)
         self.nonces[sender] = nonce + 1
+        self.spent[sender, nonce] = hash_of(raw)
         self.balances[sender] -= said["gas"] * said["fee"]
         refusal = self.refusal(sender, said["call"])
         created = None if refusal else self._apply(sender, said["call"], hash_of(raw), nonce)
@@ -85,7 +89,7 @@ class FakeChain:
     def refusal(self, sender: str, call: dict[str, Any]) -> str:
         """Why the contracts would revert a call; empty if they wouldn't."""
         match call["name"]:
-            case "create":
+            case "create" | "filler":
                 return ""
             case "mint":
                 owner = self.by_datatoken(call["datatoken"]).owner
@@ -129,9 +133,15 @@ class FakeLedger:
     """See ports.Ledger. `before_call` is told of each request, and may raise."""
 
     def __init__(
-        self, chain: FakeChain, name: str = "signer", purse_wei: int = 10**18, chain_id: int = 8996
+        self,
+        chain: FakeChain,
+        name: str = "signer",
+        purse_wei: int = 10**18,
+        chain_id: int = 8996,
+        confirmations: int = 1,
     ) -> None:
         self.chain = chain
+        self._confirmations = confirmations
         self._chain_id = chain_id
         self._signer = address(name)
         self.before_call: Callable[[str], None] = lambda name: None
@@ -147,6 +157,9 @@ class FakeLedger:
 
     async def check(self) -> None:
         self._request("check")
+        self._check_chain_id()
+
+    def _check_chain_id(self) -> None:
         if self._chain_id != CHAIN_ID:
             raise UserError(f"the node serves chain {CHAIN_ID}", "ChainIdMismatch")
 
@@ -154,16 +167,26 @@ class FakeLedger:
         self._request("balance_wei")
         return self.chain.balances[self._signer]
 
-    async def next_nonce(self) -> int:
-        self._request("next_nonce")
-        nonce = self.chain.nonces.get(self._signer, 0)
-        while (self._signer, nonce) in self.chain.pool:
-            nonce += 1
-        return nonce
+    async def nonces(self) -> SignerNonces:
+        self._request("nonces")
+        self._check_chain_id()
+        settled = mined = pending = self.chain.nonces.get(self._signer, 0)
+        while (self._signer, pending) in self.chain.pool:
+            pending += 1
+        while settled and self._confirmed(settled - 1) < self._confirmations:
+            settled -= 1
+        return SignerNonces(settled=settled, mined=mined, pending=pending)
 
-    async def mined_nonce(self) -> int:
-        self._request("mined_nonce")
-        return self.chain.nonces.get(self._signer, 0)
+    async def spent_by(self, nonce: int) -> Spent | None:
+        self._request("spent_by")
+        if (self._signer, nonce) not in self.chain.spent:
+            return None
+        spent = self.chain.spent[self._signer, nonce]
+        return Spent(hash=spent, confirmations=self._confirmed(nonce))
+
+    def _confirmed(self, nonce: int) -> int:
+        receipt = self.chain.receipts[self.chain.spent[self._signer, nonce]]
+        return self.chain.block - receipt.block + 1
 
     async def find(self, publication_id: str) -> CreatedNFT | None:
         self._request("find")
@@ -192,6 +215,9 @@ class FakeLedger:
     async def prepare_transfer(self, nft: str, to: str) -> UnsignedTransaction:
         call = {"name": "transfer", "nft": nft, "to": to_checksum_address(to)}
         return self._prepare(nft, call)
+
+    async def prepare_filler(self) -> UnsignedTransaction:
+        return self._prepare(self._signer, {"name": "filler"})
 
     def _prepare(self, to: str, call: dict[str, Any]) -> UnsignedTransaction:
         self._request(f"prepare_{call['name']}")

@@ -33,15 +33,18 @@ class Node:
 
     async def answer(self, request: web.Request) -> web.Response:
         asked = await request.json()
-        self.asked.append(asked)
+        self.asked += asked if isinstance(asked, list) else [asked]
         if self.body is not None:
             return web.Response(text=self.body, status=self.status)
+        one = not isinstance(asked, list)
+        answer = self._answer(asked) if one else [self._answer(each) for each in asked]
+        return web.json_response(answer, status=self.status)
+
+    def _answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         answer = self.answers.get(asked["method"], {"result": "0x0"})
         if callable(answer):
             answer = answer(*asked["params"])
-        return web.json_response(
-            {"jsonrpc": "2.0", "id": asked["id"], **answer}, status=self.status
-        )
+        return {"jsonrpc": "2.0", "id": asked["id"], **answer}
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from posthuman.assets.observed import (
     AddFinalizer,
     Decision,
     DropFinalizer,
+    Fill,
     Observed,
     Problem,
     Release,
@@ -31,8 +32,15 @@ from posthuman.assets.observed import (
 )
 from posthuman.assets.publication_id import publication_id
 from posthuman.assets.review import review
-from posthuman.assets.steps import adopted, next_step, steps_done, wanted_steps
-from posthuman.ports import Receipt
+from posthuman.assets.steps import (
+    adopted,
+    give_up,
+    next_step,
+    steps_done,
+    unused_nonces,
+    wanted_steps,
+)
+from posthuman.ports import Receipt, Spent
 
 SLOWEST_POLL_SECONDS = 5.0
 QUICKEST_POLL_SECONDS = 0.1
@@ -57,12 +65,8 @@ def troubled(asset: ModelAsset, decision: Decision, problem: Problem, now: datet
 
 
 def unresolved(seen: Observed) -> bool:
-    """Whether a nonce is reserved that no confirmed transaction has used yet."""
-    return seen.open_record is not None or bool(seen.held - _confirmed(seen))
-
-
-def _confirmed(seen: Observed) -> frozenset[str]:
-    return frozenset(found.step for found in seen.asset.status.transactions if found.block)
+    """Whether a nonce is reserved that no transaction is known to have used for good."""
+    return seen.open_record is not None or bool(unused_nonces(seen))
 
 
 def _is_published(seen: Observed) -> bool:
@@ -82,7 +86,7 @@ def _clean_up(seen: Observed, draft: Draft) -> None:
         if not _is_published(seen):
             draft.trouble(seen.problem)
         return
-    draft.do(Release(seen.held), DropFinalizer())
+    draft.do(Release(frozenset(seen.held)), DropFinalizer())
 
 
 def _advance(seen: Observed, draft: Draft) -> None:
@@ -92,6 +96,11 @@ def _advance(seen: Observed, draft: Draft) -> None:
         draft.refuse(refusal)
     elif seen.problem:
         draft.trouble(seen.problem)
+        give_up(seen, draft)
+    elif seen.asset.metadata.deletion_timestamp and seen.open_record is None:
+        draft.wait("Releasing", "its nonce is used up by a transfer to oneself, then it goes")
+        draft.look_again(_poll_seconds(seen))
+        give_up(seen, draft)
     elif not (_has_finalizer(seen) or seen.asset.metadata.deletion_timestamp):
         draft.status = seen.asset.status  # the finalizer's write wakes us at a new resourceVersion
         draft.do(AddFinalizer())
@@ -109,7 +118,7 @@ def _on_chain(seen: Observed, chain: ChainSpec, draft: Draft) -> None:
     if record is None:
         next_step(seen, chain, draft)
     elif seen.receipt is None:
-        _without_receipt(seen, record, draft)
+        _without_receipt(seen, chain, record, draft)
     elif seen.receipt.confirmations < chain.confirmations:
         count = f"{seen.receipt.confirmations}/{chain.confirmations}"
         draft.wait("Confirming", f"{record.step}: waiting for confirmations {count}")
@@ -125,19 +134,21 @@ def _poll_seconds(seen: Observed) -> float:
     return min(max(seen.waited_seconds / 4, QUICKEST_POLL_SECONDS), SLOWEST_POLL_SECONDS)
 
 
-def _without_receipt(seen: Observed, record: TransactionRecord, draft: Draft) -> None:
+def _without_receipt(
+    seen: Observed, chain: ChainSpec, record: TransactionRecord, draft: Draft
+) -> None:
     if not record.raw:  # adopted from the chain, which has been reorganised since
         draft.forget(record.step)
         draft.look_again(0)
-    elif seen.mined_nonce > record.nonce:
-        _superseded(seen, record, draft)
+    elif seen.nonces and seen.nonces.mined > record.nonce:
+        _superseded(seen, chain, record, draft)
     else:
         draft.on_its_way(record.step)
-        draft.do(Send(record.raw))
-        draft.look_again(_poll_seconds(seen))
+        draft.do(Fill(seen.gaps) if seen.gaps else Send(record.raw))
+        draft.look_again(0 if seen.gaps else _poll_seconds(seen))
 
 
-def _superseded(seen: Observed, record: TransactionRecord, draft: Draft) -> None:
+def _superseded(seen: Observed, chain: ChainSpec, record: TransactionRecord, draft: Draft) -> None:
     """Another transaction used its nonce: ours from before a restore, or a stranger's."""
     facts = seen.facts
     if facts and record.step == CREATE and facts.creation:
@@ -147,14 +158,25 @@ def _superseded(seen: Observed, record: TransactionRecord, draft: Draft) -> None
         draft.forget(record.step)
         draft.do(Release(frozenset({record.step})))
         draft.look_again(0)
+    elif seen.spent is None or seen.spent.hash == record.hash:
+        lags = f"{record.step}: the node says that {record.hash} was mined, and has no receipt yet"
+        draft.trouble(Problem("NodeLags", lags, SLOWEST_POLL_SECONDS))
     else:
-        draft.trouble(
-            Problem(
-                "NonceTaken",
-                f"{record.step}: another transaction used nonce {record.nonce} of the signer "
-                f"{seen.signer}; let nobody but the operator use its key",
-            )
-        )
+        _taken(seen.spent, chain, record, draft)
+
+
+def _taken(spent: Spent, chain: ChainSpec, record: TransactionRecord, draft: Draft) -> None:
+    """Once the stranger's transaction is settled our bytes can never be mined: only then is the
+    step free to be signed anew. Its reservation stays until it has another nonce."""
+    draft.wait(
+        "NonceTaken",
+        f"{record.step}: transaction {spent.hash} used the signer's nonce {record.nonce}; it is "
+        "signed anew once that is confirmed; let nobody but the operator use the signer's key",
+    )
+    settled = spent.confirmations >= chain.confirmations
+    if settled:
+        draft.forget(record.step)
+    draft.look_again(0 if settled else SLOWEST_POLL_SECONDS)
 
 
 def _reverted(record: TransactionRecord, draft: Draft) -> None:

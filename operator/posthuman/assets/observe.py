@@ -14,13 +14,14 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.conditions import is_true
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.meta import FINALIZER
-from posthuman.assets.nonces import held_by
+from posthuman.assets.bookkeeping import live_publications
+from posthuman.assets.nonces import gaps, held_by
 from posthuman.assets.observed import ChainFacts, Observed, Problem
 from posthuman.assets.publication_id import publication_id
 from posthuman.assets.review import reward_wei
 from posthuman.assets.steps import needs_manifest
 from posthuman.errors import NotFound, PosthumanError, TransientError
-from posthuman.ports import Cluster, Ledger, ResultStore
+from posthuman.ports import Cluster, Ledger, NonceBook, ResultStore
 
 StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
 LedgerOf = Callable[[ComputeEnvironment], Awaitable[Ledger]]
@@ -78,21 +79,25 @@ class Observer:
         if is_true(seen.asset.status.conditions, "Published"):
             return seen
         try:
-            seen = await self._on_chain(seen, publication, ledger)
+            seen = msgspec.structs.replace(seen, nonces=await ledger.nonces())
+            seen = await self._on_chain(seen, publication, ledger, book)
             return await self._with_manifest(seen, environment)
         except PosthumanError as error:
             return _troubled(seen, error)
 
-    async def _on_chain(self, seen: Observed, publication: str, ledger: Ledger) -> Observed:
-        record = seen.open_record
-        if record is None:
-            await ledger.check()
+    async def _on_chain(
+        self, seen: Observed, publication: str, ledger: Ledger, book: NonceBook
+    ) -> Observed:
+        record, nonces = seen.open_record, seen.nonces
+        if record is None or nonces is None:
             return msgspec.structs.replace(seen, facts=await _facts(seen, publication, ledger))
-        mined_nonce = await ledger.mined_nonce()
-        receipt = await ledger.receipt(record.hash)
-        seen = msgspec.structs.replace(seen, mined_nonce=mined_nonce, receipt=receipt)
-        if receipt is None and mined_nonce > record.nonce:
+        seen = msgspec.structs.replace(seen, receipt=await ledger.receipt(record.hash))
+        if seen.receipt is None and nonces.mined > record.nonce:
+            seen = msgspec.structs.replace(seen, spent=await ledger.spent_by(record.nonce))
             return msgspec.structs.replace(seen, facts=await _facts(seen, publication, ledger))
+        if seen.receipt is None and nonces.pending < record.nonce:
+            live = await live_publications(self._cluster, ledger.chain_id)
+            return msgspec.structs.replace(seen, gaps=gaps(book, live, record.nonce, nonces))
         return seen
 
     async def _with_manifest(self, seen: Observed, environment: ComputeEnvironment) -> Observed:

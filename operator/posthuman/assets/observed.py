@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from jobkit.manifest import Manifest
 from posthuman.api.asset import AssetStatus, ModelAsset, TransactionRecord
 from posthuman.api.environment import ComputeEnvironment
-from posthuman.ports import CreatedNFT, MarketFee, Publication, Receipt
+from posthuman.ports import CreatedNFT, MarketFee, Publication, Receipt, SignerNonces, Spent
 
 CREATE, METADATA, MINT, TRANSFER = "create", "metadata", "mint", "transfer"
 
@@ -39,11 +41,13 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     environment: ComputeEnvironment | None = None
     problem: Problem | None = None  # what hindered looking further
     signer: str = ""
-    held: frozenset[str] = frozenset()  # steps that hold a nonce
+    held: Mapping[str, int] = {}  # steps that hold a nonce, and which
     manifest: Manifest | None = None
     manifest_digest: str = ""
-    mined_nonce: int = 0  # read before the receipt and the facts
+    nonces: SignerNonces | None = None  # read before all else of the chain
+    gaps: frozenset[int] = frozenset()  # nonces before the open transaction's that nobody brings
     receipt: Receipt | None = None  # of the open transaction
+    spent: Spent | None = None  # who used the open transaction's nonce, where it has no receipt
     facts: ChainFacts | None = None  # read where no receipt is to be waited for
     waited_seconds: float = 0.0  # for the open transaction
 
@@ -65,6 +69,12 @@ class Release(msgspec.Struct, frozen=True):
     """Give up the reservations of these steps, after the status says that they are confirmed."""
 
     steps: frozenset[str]
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """Use these nonces up, since nobody else will."""
+
+    nonces: frozenset[int]
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -108,7 +118,7 @@ class SignTransfer(msgspec.Struct, frozen=True):
 
 
 Sign = SignCreate | SignMetadata | SignMint | SignTransfer
-Action = AddFinalizer | DropFinalizer | Release | Send | Sign
+Action = AddFinalizer | DropFinalizer | Release | Fill | Send | Sign
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,13 +1,10 @@
 """The level-triggered loop of an asset: observe → decide → act → one status write, then the story.
 
-It keeps no memory that matters: `_waiting_since` only paces how often a receipt is asked for, and
-the locks only spare conflicts that the nonce book's compare-and-swap would find.
+It keeps no memory that matters: `_waiting_since` only paces how often a receipt is asked for.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
 from datetime import datetime
 from typing import assert_never
 
@@ -15,13 +12,15 @@ import msgspec
 
 from posthuman.api.asset import AssetStatus, ModelAsset, TransactionRecord
 from posthuman.api.meta import Key
+from posthuman.assets.bookkeeping import Bookkeeper
 from posthuman.assets.decide import decide, troubled
-from posthuman.assets.nonces import ChainNonces, holder, release, reserve
+from posthuman.assets.nonces import holder
 from posthuman.assets.observe import LedgerOf, Observer, StoreOf, problem_of
 from posthuman.assets.observed import (
     AddFinalizer,
     Decision,
     DropFinalizer,
+    Fill,
     Observed,
     Release,
     Send,
@@ -31,11 +30,11 @@ from posthuman.assets.observed import (
     SignMint,
     SignTransfer,
 )
+from posthuman.assets.publication_id import publication_id
+from posthuman.assets.steps import unused_nonces
 from posthuman.assets.story import story
-from posthuman.errors import Conflict, PosthumanError
-from posthuman.ports import Clock, Cluster, Ledger, NonceBook, UnsignedTransaction
-
-BOOK_TRIES = 5
+from posthuman.errors import Conflict, PosthumanError, UserError
+from posthuman.ports import Clock, Cluster, Ledger, UnsignedTransaction
 
 
 class AssetReconciler:
@@ -46,7 +45,7 @@ class AssetReconciler:
         self._cluster = cluster
         self._observer = Observer(cluster, stores, ledgers)
         self._clock = clock
-        self._books: defaultdict[tuple[int, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._books = Bookkeeper(cluster)
         self._waiting_since: dict[str, datetime] = {}
 
     async def reconcile(self, key: Key) -> float | None:
@@ -78,8 +77,10 @@ class AssetReconciler:
             for action in decision.actions:
                 if isinstance(action, Send):
                     await ledger.send(action.raw)
+                elif isinstance(action, Fill):
+                    await self._books.fill(action.nonces, ledger)
                 elif isinstance(action, Sign):
-                    status = await self._sign(decision.status, action, ledger)
+                    status = await self._sign(seen, decision.status, action, ledger)
                     decision = Decision(
                         status=status, requeue_after_seconds=decision.requeue_after_seconds
                     )
@@ -89,11 +90,18 @@ class AssetReconciler:
             return troubled(seen.asset, decision, problem_of(error), self._clock.now())
         return decision
 
-    async def _sign(self, status: AssetStatus, action: Sign, ledger: Ledger) -> AssetStatus:
+    async def _sign(
+        self, seen: Observed, status: AssetStatus, action: Sign, ledger: Ledger
+    ) -> AssetStatus:
         """Gas and fees first: once the nonce is reserved, nothing but a crash delays its bytes."""
-        unsigned = await _prepare(action, ledger)
-        chain = ChainNonces(mined=await ledger.mined_nonce(), pending=await ledger.next_nonce())
-        nonce = await self._reserve(holder(status.publication_id, action.step), chain, ledger)
+        try:
+            unsigned = await _prepare(action, ledger)
+        except UserError:
+            await self._books.fill(unused_nonces(seen), ledger)
+            raise
+        nonces = seen.nonces or await ledger.nonces()
+        name = holder(status.publication_id, action.step)
+        nonce = await self._books.reserve(name, nonces, ledger)
         signed = ledger.sign(unsigned, nonce)
         record = TransactionRecord(step=action.step, nonce=nonce, hash=signed.hash, raw=signed.raw)
         kept = tuple(found for found in status.transactions if found.step != action.step)
@@ -114,38 +122,12 @@ class AssetReconciler:
                 case AddFinalizer():
                     await self._cluster.set_finalizer("ModelAsset", key, True)
                 case Release(steps) if steps and ledger:
-                    await self._release(decision.status.publication_id, steps, ledger)
+                    publication = publication_id(asset, ledger.chain_id)
+                    await self._books.release(publication, steps, ledger)
                 case DropFinalizer():
                     await self._cluster.set_finalizer("ModelAsset", key, False)
                 case _:
                     continue
-
-    async def _reserve(self, name: str, chain: ChainNonces, ledger: Ledger) -> int:
-        async with self._books[ledger.chain_id, ledger.signer]:
-            for _ in range(BOOK_TRIES):
-                book = await self._cluster.nonce_book(ledger.chain_id, ledger.signer)
-                revised, nonce = reserve(book, name, chain)
-                if await self._saved(book, revised, ledger):
-                    return nonce
-        raise Conflict(f"the nonces of {ledger.signer} keep changing; is another operator writing?")
-
-    async def _release(self, publication: str, steps: frozenset[str], ledger: Ledger) -> None:
-        names = frozenset(holder(publication, step) for step in steps)
-        async with self._books[ledger.chain_id, ledger.signer]:
-            for _ in range(BOOK_TRIES):
-                book = await self._cluster.nonce_book(ledger.chain_id, ledger.signer)
-                if await self._saved(book, release(book, names), ledger):
-                    return
-        raise Conflict(f"the nonces of {ledger.signer} keep changing; is another operator writing?")
-
-    async def _saved(self, book: NonceBook, revised: NonceBook, ledger: Ledger) -> bool:
-        if revised == book:
-            return True
-        try:
-            await self._cluster.save_nonce_book(ledger.chain_id, ledger.signer, revised)
-        except Conflict:
-            return False
-        return True
 
 
 async def _prepare(action: Sign, ledger: Ledger) -> UnsignedTransaction:

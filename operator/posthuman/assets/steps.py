@@ -14,6 +14,7 @@ from posthuman.assets.observed import (
     MINT,
     TRANSFER,
     DropFinalizer,
+    Fill,
     Observed,
     Problem,
     Release,
@@ -50,6 +51,23 @@ def steps_done(seen: Observed) -> frozenset[str]:
     return frozenset(done)
 
 
+def unused_nonces(seen: Observed) -> frozenset[int]:
+    """Nonces that are reserved for a step without signed bytes, and not spent otherwise."""
+    settled = seen.nonces.settled if seen.nonces else 0
+    recorded = {found.step for found in seen.asset.status.transactions}
+    held = (nonce for step, nonce in seen.held.items() if step not in recorded)
+    return frozenset(nonce for nonce in held if nonce >= settled)
+
+
+def give_up(seen: Observed, draft: Draft) -> None:
+    """A nonce that waits for bytes which nobody can sign now would hold up everybody else's."""
+    if seen.open_record is None and seen.nonces:
+        pending = seen.nonces.pending
+        lacking = frozenset(nonce for nonce in unused_nonces(seen) if nonce >= pending)
+        if lacking:
+            draft.do(Fill(lacking))
+
+
 def needs_manifest(seen: Observed) -> bool:
     """The files are looked at before the NFT and its DDO speak of them."""
     return not {CREATE, METADATA} <= steps_done(seen)
@@ -62,14 +80,16 @@ def next_step(seen: Observed, chain: ChainSpec, draft: Draft) -> None:
     problem = _problem(seen, left)
     if not left:
         draft.published()
-        draft.do(Release(seen.held), DropFinalizer())
-    elif seen.held & done:
-        draft.do(Release(seen.held & done))
+        draft.do(Release(frozenset(seen.held)), DropFinalizer())
+    elif seen.held.keys() & done:
+        draft.do(Release(frozenset(seen.held) & done))
         draft.look_again(0)
     elif problem and left[0] == CREATE:
         draft.refuse(problem)
+        give_up(seen, draft)
     elif problem:
         draft.trouble(problem)
+        give_up(seen, draft)
     elif left[0] == CREATE and seen.facts and seen.facts.creation:
         draft.record(adopted(seen.facts.creation))
         draft.wait("Publishing", f"found on chain as {seen.facts.creation.nft}")

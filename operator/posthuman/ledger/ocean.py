@@ -11,7 +11,6 @@ The datatoken has no payment collector of its own, so payments go to whoever own
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from decimal import Decimal
 from typing import Any
@@ -22,22 +21,25 @@ from web3 import AsyncWeb3
 from web3.constants import ADDRESS_ZERO
 from web3.contract import AsyncContract
 from web3.contract.async_contract import AsyncContractFunction
-from web3.exceptions import TransactionNotFound, Web3RPCError
-from web3.types import TxParams, TxReceipt
+from web3.exceptions import TransactionNotFound
+from web3.types import TxReceipt
 
 from posthuman.api.environment import ChainSpec
-from posthuman.errors import TransientError, UserError
+from posthuman.errors import UserError
 from posthuman.ledger.account import account_of
 from posthuman.ledger.contracts import Deployment, abi_of, deployment_of
 from posthuman.ledger.creations import Creations, created_in, factory_contract
 from posthuman.ledger.logs import address_topic, logs_between
-from posthuman.ledger.rpc import Web3, open_web3, says_already_sent, translated
+from posthuman.ledger.rpc import Web3, open_web3, translated
+from posthuman.ledger.signer import WEI, Signer
 from posthuman.ledger.token_uri import encode_token_uri
 from posthuman.ports import (
     CreatedNFT,
     MarketFee,
     Publication,
     Receipt,
+    SignerNonces,
+    Spent,
     Transaction,
     UnsignedTransaction,
 )
@@ -49,9 +51,6 @@ TOKEN_ID = 1  # every Ocean NFT contract holds the one token
 NO_CAP = 2**256 - 1
 METADATA_ACTIVE = 0
 METADATA_PLAIN = b"\x00"  # flags: neither compressed nor encrypted
-GAS_MARGIN = Decimal("1.2")
-BASE_FEE_MARGIN = 3  # the base fee may triple (10 full blocks) before a transaction stalls
-WEI = Decimal(10**18)
 _NFT_ABI = abi_of("ERC721Template", "setMetaData", "getMetaData", "safeTransferFrom", "ownerOf")
 _TOKEN_ABI = abi_of("ERC20Template", "mint", "decimals")
 _TRANSFER = AsyncWeb3.to_hex(AsyncWeb3.keccak(text="Transfer(address,address,uint256)"))
@@ -60,7 +59,11 @@ _TRANSFER = AsyncWeb3.to_hex(AsyncWeb3.keccak(text="Transfer(address,address,uin
 def open_ledger(rpc_url: str, private_key: bytes, chain: ChainSpec) -> OceanLedger:
     """Connects to nothing yet. Raises UserError for a key or a chain that can't be used."""
     return OceanLedger(
-        open_web3(rpc_url), account_of(private_key), chain.chain_id, deployment_of(chain)
+        open_web3(rpc_url),
+        account_of(private_key),
+        chain.chain_id,
+        deployment_of(chain),
+        chain.confirmations,
     )
 
 
@@ -68,10 +71,15 @@ class OceanLedger:
     """See ports.Ledger."""
 
     def __init__(
-        self, web3: Web3, account: LocalAccount, chain_id: int, deployment: Deployment
+        self,
+        web3: Web3,
+        account: LocalAccount,
+        chain_id: int,
+        deployment: Deployment,
+        confirmations: int,
     ) -> None:
         self._web3 = web3
-        self._account = account
+        self._signer = Signer(web3, account, chain_id, confirmations)
         self._chain_id = chain_id
         self._factory = factory_contract(web3, deployment)
         self._creations = Creations(web3, deployment, account.address)
@@ -84,7 +92,7 @@ class OceanLedger:
     @property
     def signer(self) -> str:
         """Checksummed address."""
-        return str(self._account.address)
+        return self._signer.address
 
     async def close(self) -> None:
         """Close the connections."""
@@ -95,12 +103,7 @@ class OceanLedger:
         with translated("asking the node for its chain id"):
             actual = await self._web3.eth.chain_id
             code = await self._web3.eth.get_code(self._factory.address)
-        if actual != self._chain_id:
-            raise UserError(
-                f"the node serves chain {actual}, the environment names chain {self._chain_id}: "
-                "correct spec.chain.chainId or the Secret of the node's URL",
-                "ChainIdMismatch",
-            )
+        self._signer.check_chain_id(actual)
         if not code:
             raise UserError(
                 f"chain {actual} has no contract at {self._factory.address}: "
@@ -109,22 +112,17 @@ class OceanLedger:
             )
 
     async def balance_wei(self) -> int:
-        with translated(f"reading the balance of {self.signer}"):
-            return await self._web3.eth.get_balance(self._account.address)
+        return await self._signer.balance_wei()
 
-    async def next_nonce(self) -> int:
-        return await self._transaction_count("pending")
+    async def nonces(self) -> SignerNonces:
+        return await self._signer.nonces()
 
-    async def mined_nonce(self) -> int:
-        return await self._transaction_count("latest")
-
-    async def _transaction_count(self, block: Any) -> int:
-        with translated(f"reading the nonce of {self.signer}"):
-            return await self._web3.eth.get_transaction_count(self._account.address, block)
+    async def spent_by(self, nonce: int) -> Spent | None:
+        return await self._signer.spent_by(nonce)
 
     async def find(self, publication_id: str) -> CreatedNFT | None:
         """The oldest, should there ever be two."""
-        if not await self.mined_nonce():
+        if not await self._signer.has_sent():
             return None
         for creation in await self._creations.all():
             if creation.publication.publication_id == publication_id:
@@ -134,7 +132,7 @@ class OceanLedger:
     async def prepare_create(
         self, publication: Publication, name: str, market_fee: MarketFee
     ) -> UnsignedTransaction:
-        signer = self._account.address
+        signer = self.signer
         uri = encode_token_uri(publication, name)
         nft = (name, NFT_SYMBOL, TEMPLATE_INDEX, uri, True, signer)
         fee_wei = await self._fee_wei(market_fee)
@@ -171,61 +169,22 @@ class OceanLedger:
 
     async def prepare_transfer(self, nft: str, to: str) -> UnsignedTransaction:
         receiver = AsyncWeb3.to_checksum_address(to)
-        call = self._nft(nft).functions.safeTransferFrom(self._account.address, receiver, TOKEN_ID)
+        call = self._nft(nft).functions.safeTransferFrom(self.signer, receiver, TOKEN_ID)
         return await self._prepare(call, f"transferring {nft} to {to}")
+
+    async def prepare_filler(self) -> UnsignedTransaction:
+        return await self._signer.prepare(self.signer, "0x", "using up a nonce")
 
     async def _prepare(self, call: AsyncContractFunction, doing: str) -> UnsignedTransaction:
         with translated(doing):
             data = call._encode_transaction_data()
-            params: TxParams = {"from": self._account.address, "to": call.address, "data": data}
-            eth = self._web3.eth
-            estimate, tip, block, balance = await asyncio.gather(
-                eth.estimate_gas(params),
-                eth.max_priority_fee,
-                eth.get_block("latest"),
-                eth.get_balance(self._account.address),
-            )
-        if "baseFeePerGas" not in block:
-            raise UserError(f"chain {self._chain_id} has no EIP-1559 fees", "FeesUnsupported")
-        gas = int(estimate * GAS_MARGIN)
-        max_fee = block["baseFeePerGas"] * BASE_FEE_MARGIN + tip
-        self._check_purse(doing, gas * max_fee, balance)
-        return UnsignedTransaction(
-            to=str(call.address), data=str(data), gas=gas, max_fee_wei=max_fee, tip_wei=tip
-        )
-
-    def _check_purse(self, doing: str, cost_wei: int, balance_wei: int) -> None:
-        if balance_wei < cost_wei:
-            raise TransientError(
-                f"{doing}: the signer {self.signer} holds {balance_wei / WEI:f} of the chain's "
-                f"coin and may need {cost_wei / WEI:f} for gas; send it some",
-                "PurseEmpty",
-            )
+        return await self._signer.prepare(str(call.address), str(data), doing)
 
     def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
-        signed = self._account.sign_transaction(
-            {
-                "type": 2,
-                "chainId": self._chain_id,
-                "nonce": nonce,
-                "to": AsyncWeb3.to_checksum_address(unsigned.to),
-                "value": 0,
-                "data": HexStr(unsigned.data),
-                "gas": unsigned.gas,
-                "maxFeePerGas": unsigned.max_fee_wei,
-                "maxPriorityFeePerGas": unsigned.tip_wei,
-            }
-        )
-        raw = AsyncWeb3.to_hex(signed.raw_transaction)
-        return Transaction(hash=AsyncWeb3.to_hex(signed.hash), raw=raw, nonce=nonce)
+        return self._signer.sign(unsigned, nonce)
 
     async def send(self, raw: str) -> None:
-        with translated("sending a transaction"):
-            try:
-                await self._web3.eth.send_raw_transaction(HexStr(raw))
-            except Web3RPCError as error:
-                if not says_already_sent(error):
-                    raise
+        await self._signer.send(raw)
 
     async def receipt(self, transaction_hash: str) -> Receipt | None:
         with translated(f"reading the receipt of {transaction_hash}"):

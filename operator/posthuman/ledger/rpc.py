@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import aiohttp
-from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3 import AsyncWeb3
 from web3.exceptions import (
     BadFunctionCallOutput,
     ContractLogicError,
@@ -23,6 +23,7 @@ from web3.exceptions import (
 )
 
 from posthuman.errors import PosthumanError, TransientError, UserError
+from posthuman.ledger.batching import BatchingProvider
 
 REQUEST_SECONDS = 20.0
 _URL = re.compile(r"\b\w+://\S+")
@@ -31,13 +32,13 @@ _UNREACHABLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError, RequestTimed
 _VENDOR_ERRORS = (*_UNREACHABLE, Web3Exception, json.JSONDecodeError)
 _UNFUNDED = "insufficient funds"
 
-Web3 = AsyncWeb3[AsyncHTTPProvider]
+Web3 = AsyncWeb3[BatchingProvider]
 
 
 def open_web3(rpc_url: str) -> Web3:
     """A connection that never repeats a request by itself: trying again is the reconcile's task."""
     timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-    provider = AsyncHTTPProvider(
+    provider = BatchingProvider(
         rpc_url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
     )
     return AsyncWeb3(provider)
