@@ -14,7 +14,7 @@ from algorithms.generate.parameters import GenerateParameters
 from algorithms.generate.sampling import processors
 from algorithms.generate.stopping import Ending, StopStrings, ended
 from algorithms.shared.failures import OutOfMemory, UnsupportedModel
-from algorithms.shared.language_model import LanguageModel
+from algorithms.shared.models.base import LoadedModel
 
 CONFIG: Any = GenerationConfig  # untyped in transformers
 OnStep = Callable[[int, "torch.Tensor"], None]  # rows' tokens [rows, …], new ones from that place
@@ -31,14 +31,14 @@ class Batch:
 class Decoder:
     """A model that continues prompts as the parameters say."""
 
-    def __init__(self, model: LanguageModel, wanted: GenerateParameters) -> None:
+    def __init__(self, model: LoadedModel, wanted: GenerateParameters) -> None:
         self._network = model.network.eval()
         self.tokenizer = model.tokenizer
         self._wanted = wanted
         _refuse_unable(self._network)
         self._special = special_tokens(model)
         # Of the model's own settings only its special tokens count: what is asked for is done.
-        self._network.generation_config = CONFIG()
+        self._network.generation_config = CONFIG(**self._special)
 
     @property
     def two_parts(self) -> bool:
@@ -164,7 +164,7 @@ def _refuse_unable(network: Any) -> None:
         )
 
 
-def special_tokens(model: LanguageModel) -> dict[str, Any]:
+def special_tokens(model: LoadedModel) -> dict[str, Any]:
     """What begins, ends and pads a text: of the tokenizer, and of the model's own settings."""
     own = model.network.generation_config
     ends = {model.tokenizer.eos_token_id, *_listed(own.eos_token_id)} - {None}

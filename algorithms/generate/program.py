@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from algorithms.generate.batches import Row, batches, by_length
@@ -15,10 +16,17 @@ from algorithms.generate.prompts import Prompt, encode, prompts_of
 from algorithms.generate.stopping import Ending
 from algorithms.generate.stream import LogStreamer
 from algorithms.generate.told import Follower, Told
+from algorithms.shared.failures import UnsupportedModel
 from algorithms.shared.inputs import Task
-from algorithms.shared.language_model import LanguageModel, arithmetic_dtype, load
+from algorithms.shared.models.base import LoadedModel, LoadRequest
+from algorithms.shared.models.heads import CLASS_NAMES, choose_task
+from algorithms.shared.models.loading import load, read_config
 from algorithms.shared.ranks import Ranks, joined_ranks
 from algorithms.shared.report import write_report
+from algorithms.shared.tasks.base import TaskName
+from algorithms.shared.training.precision import arithmetic_dtype
+
+GENERATORS: tuple[TaskName, ...] = ("causal-lm", "seq2seq-lm")
 
 
 def run(task: Task[GenerateParameters]) -> None:
@@ -26,18 +34,37 @@ def run(task: Task[GenerateParameters]) -> None:
     wanted = task.parameters
     refuse_contradictions(wanted)
     with joined_ranks(wanted.seed) as ranks:
-        samples = prompts_of(task)
-        dtype = arithmetic_dtype(wanted.dtype, ranks.device)
-        model = load(task.model(), ranks.device, dtype)
-        prompts = encode(model, samples, wanted)
+        given = prompts_of(task)
+        model = load_generator(task.model(), wanted, ranks)
+        prompts = encode(model, given, wanted)
         started_at = time.monotonic()
         lines = continue_all(model, prompts, wanted, ranks)
         if ranks.is_first:
             _write(task, lines, len(prompts), time.monotonic() - started_at)
 
 
+def load_generator(folder: Path, wanted: GenerateParameters, ranks: Ranks) -> LoadedModel:
+    """Raises UnsupportedModel, before the weights are read, for one that can't generate."""
+    task = _made_for(read_config(folder))
+    if task not in GENERATORS:
+        raise UnsupportedModel(
+            f"The model is one for {task}: it doesn't generate text. Take one for "
+            f"{' or '.join(GENERATORS)}."
+        )
+    dtype = arithmetic_dtype(wanted.dtype, ranks.device)
+    return load(LoadRequest(folder, task, device=ranks.device, dtype=dtype))
+
+
+def _made_for(config: Any) -> TaskName:
+    """BART's one class fills masks, too: whatever generates counts as made for it."""
+    for name in GENERATORS:
+        if CLASS_NAMES[name].get(config.model_type) in (config.architectures or ()):
+            return name
+    return choose_task("auto", config)
+
+
 def continue_all(
-    model: LanguageModel, prompts: Sequence[Prompt], wanted: GenerateParameters, ranks: Ranks
+    model: LoadedModel, prompts: Sequence[Prompt], wanted: GenerateParameters, ranks: Ranks
 ) -> list[dict[str, Any]]:
     """A line of generations.jsonl for each text, in the order of the prompts, on every rank."""
     decoder = Decoder(model, wanted)

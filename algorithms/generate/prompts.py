@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from algorithms.generate.parameters import GenerateParameters
-from algorithms.shared.failures import BadParameter
+from algorithms.shared.data.files import data_files
+from algorithms.shared.data.readers import rows_of
+from algorithms.shared.data.records import place
+from algorithms.shared.failures import BadParameter, EmptyDataset, MalformedDataset
 from algorithms.shared.inputs import Task
-from algorithms.shared.language_model import LanguageModel
-from algorithms.shared.text import Sample, read_samples
+from algorithms.shared.models.base import LoadedModel
+
+COLUMNS = ("prompt", "text")  # the first that a record has is its prompt
+
+
+@dataclass(frozen=True)
+class Given:
+    """A prompt as it was given. `id`: the record's own, else "<file>:<line>"."""
+
+    id: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -22,17 +35,29 @@ class Prompt:
     tokens: list[int]
 
 
-def prompts_of(task: Task[GenerateParameters]) -> list[Sample]:
-    """Of the parameters, else of the input."""
-    given = task.parameters.prompts
-    if given:
-        return [Sample(f"prompt:{n}", text) for n, text in enumerate(given, start=1)]
-    return read_samples(task.file_input("prompts"), keys=("prompt", "text"))
+def prompts_of(task: Task[GenerateParameters]) -> list[Given]:
+    """Of the parameters, else of the input. Raises MalformedDataset, EmptyDataset."""
+    listed = task.parameters.prompts
+    if listed:
+        return [Given(f"prompt:{n}", text) for n, text in enumerate(listed, start=1)]
+    path = task.file_input("prompts")
+    given = [prompt for prompt in _read(path) if prompt.text.strip()]
+    if not given:
+        raise EmptyDataset(f"{path.name} holds no prompt: every one is blank, or there is none.")
+    return given
 
 
-def encode(
-    model: LanguageModel, samples: Sequence[Sample], wanted: GenerateParameters
-) -> list[Prompt]:
+def _read(path: Path) -> Iterator[Given]:
+    for name, file in data_files(path):
+        for number, row in rows_of(name, file, ("id", *COLUMNS)):
+            where = f"{name}:{number}"
+            text = next((row[column] for column in COLUMNS if column in row), None)
+            if not isinstance(text, str):
+                raise MalformedDataset(f'{place(where)}: has no text; write {{"prompt": "…"}}.')
+            yield Given(str(row.get("id") or where), text)
+
+
+def encode(model: LoadedModel, given: Sequence[Given], wanted: GenerateParameters) -> list[Prompt]:
     """Raises BadParameter if the model has no chat template and one is asked for, or if a prompt
     leaves no room in the model's context."""
     if wanted.chat and not model.tokenizer.chat_template:
@@ -40,13 +65,13 @@ def encode(
             "Parameter chat: the model's tokenizer has no chat template. Leave chat out, and write "
             "the prompt as the model was trained on it."
         )
-    prompts = [Prompt(s.id, s.text, _tokens(model, s.text, wanted.chat)) for s in samples]
+    prompts = [Prompt(one.id, one.text, _tokens(model, one.text, wanted.chat)) for one in given]
     for prompt in prompts:
         _refuse_too_long(prompt, model, wanted)
     return prompts
 
 
-def _tokens(model: LanguageModel, text: str, chat: bool) -> list[int]:
+def _tokens(model: LoadedModel, text: str, chat: bool) -> list[int]:
     tokenizer: Any = model.tokenizer
     if chat:
         turn = [{"role": "user", "content": text}]
@@ -65,7 +90,7 @@ def _beginning(tokenizer: Any) -> list[int]:
     return [] if first is None else [first]
 
 
-def _refuse_too_long(prompt: Prompt, model: LanguageModel, wanted: GenerateParameters) -> None:
+def _refuse_too_long(prompt: Prompt, model: LoadedModel, wanted: GenerateParameters) -> None:
     apart = model.network.config.is_encoder_decoder  # prompt and text have a context each
     length, new = len(prompt.tokens), wanted.max_new_tokens
     needed = max(length, new) if apart else length + new

@@ -12,11 +12,10 @@ import pytest
 import torch
 
 from algorithms.generate.parameters import GenerateParameters
-from algorithms.generate.program import continue_all
-from algorithms.generate.prompts import encode
-from algorithms.shared.language_model import LanguageModel, load
+from algorithms.generate.program import continue_all, load_generator
+from algorithms.generate.prompts import Given, encode
+from algorithms.shared.models.base import LoadedModel
 from algorithms.shared.ranks import Ranks
-from algorithms.shared.text import Sample
 from tests.algorithms.conftest import Run, command_line, report_of, run_process, spoiled
 
 pytestmark = pytest.mark.models
@@ -32,35 +31,39 @@ SETTINGS: list[dict[str, Any]] = [
 ]
 
 
+def loaded(folder: Path) -> LoadedModel:
+    return load_generator(folder, GenerateParameters(), ALONE)
+
+
 @pytest.fixture(scope="module")
-def model(tiny_model: Path) -> LanguageModel:
-    return load(tiny_model, torch.device("cpu"), torch.float32)
+def model(tiny_model: Path) -> LoadedModel:
+    return loaded(tiny_model)
 
 
-def lines(model: LanguageModel, prompts: Sequence[str], **wanted: Any) -> list[dict[str, Any]]:
+def lines(model: LoadedModel, prompts: Sequence[str], **wanted: Any) -> list[dict[str, Any]]:
     parameters = GenerateParameters(**{"max_new_tokens": 12, "seed": 7, **wanted})
-    samples = [Sample(f"prompt:{number}", text) for number, text in enumerate(prompts, start=1)]
+    samples = [Given(f"prompt:{number}", text) for number, text in enumerate(prompts, start=1)]
     return continue_all(model, encode(model, samples, parameters), parameters, ALONE)
 
 
-def texts(model: LanguageModel, prompts: Sequence[str] = (PROMPT,), **wanted: Any) -> list[str]:
+def texts(model: LoadedModel, prompts: Sequence[str] = (PROMPT,), **wanted: Any) -> list[str]:
     return [line["text"] for line in lines(model, prompts, **wanted)]
 
 
-def next_token_chances(model: LanguageModel) -> torch.Tensor:
+def next_token_chances(model: LoadedModel) -> torch.Tensor:
     tokens = torch.tensor([[0, *model.tokenizer(PROMPT)["input_ids"]]])
     with torch.no_grad():
         return torch.softmax(model.network(tokens).logits[0, -1], dim=-1)
 
 
-def first_tokens(model: LanguageModel, **wanted: Any) -> list[str]:
+def first_tokens(model: LoadedModel, **wanted: Any) -> list[str]:
     """What comes up first in 300 tries."""
     return texts(model, max_new_tokens=1, samples_per_prompt=300, stream=False, **wanted)
 
 
 @pytest.mark.parametrize("wanted", SETTINGS)
 def test_a_batch_says_what_each_prompt_says_alone(
-    model: LanguageModel, wanted: dict[str, Any]
+    model: LoadedModel, wanted: dict[str, Any]
 ) -> None:
     together = lines(model, UNEVEN, **wanted)
     one_by_one = lines(model, UNEVEN, batch_tokens=1, **wanted)
@@ -70,21 +73,21 @@ def test_a_batch_says_what_each_prompt_says_alone(
     )
 
 
-def test_top_k_of_one_and_temperature_zero_are_greedy(model: LanguageModel) -> None:
+def test_top_k_of_one_and_temperature_zero_are_greedy(model: LoadedModel) -> None:
     greedy = texts(model, temperature=0.0)
     assert texts(model, top_k=1, temperature=2.0) == greedy
     assert texts(model, top_p=1e-6, temperature=2.0) == greedy
     assert texts(model) != greedy
 
 
-def test_top_k_leaves_k_tokens(model: LanguageModel) -> None:
+def test_top_k_leaves_k_tokens(model: LoadedModel) -> None:
     likeliest = next_token_chances(model).topk(3).indices
     expected = {model.tokenizer.decode([token]) for token in likeliest.tolist()}
     assert set(first_tokens(model, top_k=3)) == expected
     assert len(set(first_tokens(model))) > 50
 
 
-def test_top_p_leaves_the_fewest_tokens_of_that_chance(model: LanguageModel) -> None:
+def test_top_p_leaves_the_fewest_tokens_of_that_chance(model: LoadedModel) -> None:
     chances, tokens = next_token_chances(model).sort(descending=True)
     needed = int((chances.cumsum(0) < 0.05).sum()) + 1
     allowed = {model.tokenizer.decode([token]) for token in tokens[:needed].tolist()}
@@ -92,12 +95,12 @@ def test_top_p_leaves_the_fewest_tokens_of_that_chance(model: LanguageModel) -> 
     assert needed > 3
 
 
-def test_a_low_temperature_sharpens(model: LanguageModel) -> None:
+def test_a_low_temperature_sharpens(model: LoadedModel) -> None:
     cold, warm = first_tokens(model, temperature=0.05), first_tokens(model)
     assert len(set(cold)) < len(set(warm)) / 2
 
 
-def test_beams_find_a_likelier_text_than_greed(model: LanguageModel) -> None:
+def test_beams_find_a_likelier_text_than_greed(model: LoadedModel) -> None:
     greedy, found = (
         texts(model, temperature=0.0, max_new_tokens=4),
         texts(model, beams=8, samples_per_prompt=3, max_new_tokens=4),
@@ -107,7 +110,7 @@ def test_beams_find_a_likelier_text_than_greed(model: LanguageModel) -> None:
     assert chances[0] >= chance_of(model, greedy[0])
 
 
-def chance_of(model: LanguageModel, text: str) -> float:
+def chance_of(model: LoadedModel, text: str) -> float:
     """Nats, of a text after the prompt. Only for text that is whole UTF-8."""
     before = [0, *model.tokenizer(PROMPT)["input_ids"]]
     tokens = [*before, *model.tokenizer(text)["input_ids"]]
@@ -117,7 +120,7 @@ def chance_of(model: LanguageModel, text: str) -> float:
     return sum(float(scores[place - 1, tokens[place]]) for place in places)
 
 
-def test_a_text_ends_before_a_stop_string(model: LanguageModel) -> None:
+def test_a_text_ends_before_a_stop_string(model: LoadedModel) -> None:
     varied: dict[str, Any] = {"temperature": 0.0, "repetition_penalty": 100.0, "max_new_tokens": 60}
     [free] = texts(model, **varied)
     stop = next(c for c in free[10:] if c.isascii() and c not in free[:10])
@@ -127,7 +130,7 @@ def test_a_text_ends_before_a_stop_string(model: LanguageModel) -> None:
     assert 10 < line["tokens"] < 60
 
 
-def test_a_penalty_keeps_a_text_from_repeating_itself(model: LanguageModel) -> None:
+def test_a_penalty_keeps_a_text_from_repeating_itself(model: LoadedModel) -> None:
     plain, varied = (
         texts(model, temperature=0.0, max_new_tokens=40, repetition_penalty=penalty)[0]
         for penalty in (1.0, 100.0)
@@ -135,8 +138,8 @@ def test_a_penalty_keeps_a_text_from_repeating_itself(model: LanguageModel) -> N
     assert len(set(varied)) > 3 * len(set(plain))
 
 
-def test_an_end_token_ends_a_text(model: LanguageModel, tiny_model: Path) -> None:
-    eager = load(tiny_model, torch.device("cpu"), torch.float32)
+def test_an_end_token_ends_a_text(model: LoadedModel, tiny_model: Path) -> None:
+    eager = loaded(tiny_model)
     [greedy] = lines(model, [PROMPT], temperature=0.0)
     first = int(next_token_chances(model).argmax())
     eager.network.generation_config.eos_token_id = [1, first]
@@ -160,15 +163,15 @@ def test_the_models_own_settings_change_nothing(run: Run, tiny_model: Path, tmp_
 
 def test_rows_say_prompt_text_and_why_it_ended(run: Run, tiny_model: Path, tmp_path: Path) -> None:
     file = tmp_path / "prompts.jsonl"
-    file.write_text('{"prompt": "One"}\n{"text": "Two"}\n')
+    file.write_text('{"prompt": "One"}\n{"text": "Two", "id": "second"}\n')
     wanted = {"maxNewTokens": 5, "samplesPerPrompt": 2, "topK": 3, "seed": 4}
     ended = run("generate", wanted, model=tiny_model, prompts=file, outputs=tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "generations.jsonl").open()]
     assert [(row["id"], row["sample"], row["seed"]) for row in rows] == [
         ("prompts.jsonl:1", 0, 4),
         ("prompts.jsonl:1", 1, 4),
-        ("prompts.jsonl:2", 0, 4),
-        ("prompts.jsonl:2", 1, 4),
+        ("second", 0, 4),
+        ("second", 1, 4),
     ]
     assert all(row["tokens"] == 5 or row["finish"] == "stop" for row in rows)
     assert report_of(tmp_path)["metrics"]["prompts"] == 2
@@ -225,8 +228,8 @@ def test_damaged_weights_are_told(run: Run, tiny_model: Path, tmp_path: Path) ->
     assert (ended.code, ended.failure.reason) == (14, "BadModel")
 
 
-def test_a_chat_template_is_put_around_each_prompt(model: LanguageModel, tiny_model: Path) -> None:
-    talker = load(tiny_model, torch.device("cpu"), torch.float32)
+def test_a_chat_template_is_put_around_each_prompt(model: LoadedModel, tiny_model: Path) -> None:
+    talker = loaded(tiny_model)
     talker.tokenizer.chat_template = (
         "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
         "{% if add_generation_prompt %}[assistant]{% endif %}"
