@@ -64,5 +64,7 @@ def _sentence(problem: str, raw: Mapping[str, Any], kind: type[Parameters]) -> s
     given = repr(raw.get(name))
     shown = given if len(given) <= LONGEST_VALUE else given[:LONGEST_VALUE] + "…"
     choices = json_schema(kind, "")["properties"].get(name, {}).get("enum")
-    wanted = f"Expected one of {', '.join(choices)}" if choices else expected.replace("`", "")
+    wanted = (
+        f"Expected one of {', '.join(map(str, choices))}" if choices else expected.replace("`", "")
+    )
     return f"Parameter {name} is {shown}: {wanted[:1].lower()}{wanted[1:]}."

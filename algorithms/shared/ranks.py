@@ -33,6 +33,11 @@ class Ranks:
         """This rank's part: every `world_size`-th, so that the parts differ by one at most."""
         return items[self.rank :: self.world_size]
 
+    def wait(self) -> None:
+        """Until every rank is here."""
+        if self.world_size > 1:
+            dist.barrier()
+
     def sum(self, values: Sequence[float]) -> list[float]:
         """Element by element over all ranks, in float64."""
         total = torch.tensor(values, dtype=torch.float64, device=self.device)

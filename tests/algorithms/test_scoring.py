@@ -12,9 +12,6 @@ import torch
 from algorithms.shared.language_model import LanguageModel, load
 from algorithms.shared.ranks import Ranks
 from algorithms.shared.scoring import IGNORED, Score, nll_sum, score_texts, total, windows
-from algorithms.train.blocks import pack, row_order, stream_of
-from algorithms.train.loop import Trainer
-from algorithms.train.parameters import TrainParameters
 
 pytestmark = pytest.mark.models
 ALONE = Ranks(0, 1, torch.device("cpu"))
@@ -63,29 +60,3 @@ def test_the_loss_of_many_is_weighted_by_tokens() -> None:
     both = total([Score(nll=2.0, tokens=1), Score(nll=3.0, tokens=9)])
     assert both.loss == pytest.approx(0.5)
     assert both.perplexity == pytest.approx(math.exp(0.5))
-
-
-def test_packing_fills_the_last_block_with_what_counts_for_nothing() -> None:
-    inputs, targets = pack([1, 2, 3, 4, 5, 6], 3)
-    assert inputs.tolist() == [[1, 2, 3], [4, 5, 0]]
-    assert targets.tolist() == [[2, 3, 4], [5, 6, IGNORED]]
-    assert pack([1, 2, 3, 4], 3)[0].tolist() == [[1, 2, 3]]
-
-
-def test_a_steps_loss_is_that_by_hand_with_a_part_filled_block(model: LanguageModel) -> None:
-    stream = stream_of(model, ["first", "second one"])
-    assert [token for token in stream if token < 2] == [0, 1, 0, 1]  # begin and end, twice
-    expected = sum(by_hand(model, stream[i : i + 9]) for i in range(0, len(stream) - 1, 8))
-    blocks = pack(stream, 8)
-    assert int((blocks[1] == IGNORED).sum()) == 6
-    parameters = TrainParameters(steps=1, batch_size=len(blocks[0]))
-    [record] = Trainer(model.network, blocks, parameters, ALONE).run(lambda _: None)
-    assert record.tokens == len(stream) - 1
-    assert record.loss == pytest.approx(expected / record.tokens, rel=1e-5)
-
-
-def test_every_block_comes_once_an_epoch() -> None:
-    order = row_order(5, seed=3)
-    epochs = [[next(order) for _ in range(5)] for _ in range(3)]
-    assert all(sorted(epoch) == [0, 1, 2, 3, 4] for epoch in epochs)
-    assert epochs[0] != epochs[1]

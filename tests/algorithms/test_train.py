@@ -15,19 +15,40 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from algorithms.shared.failures import NaNLoss
-from algorithms.shared.language_model import load
+from algorithms.shared.data.base import ExampleStore
+from algorithms.shared.failures import BadParameter, NaNLoss
+from algorithms.shared.models.base import LoadedModel, LoadRequest
+from algorithms.shared.models.loading import load
 from algorithms.shared.ranks import Ranks
-from algorithms.train.blocks import pack
-from algorithms.train.loop import Trainer
+from algorithms.shared.tasks.base import Example
+from algorithms.shared.training.loop import Hooks, Loop
+from algorithms.shared.training.parameters import step_count
+from algorithms.shared.training.plain import PlainFactory
+from algorithms.shared.training.records import StepRecord, TrainingState
+from algorithms.shared.training.schedule import learning_rate
 from algorithms.train.parameters import TrainParameters
-from algorithms.train.schedule import learning_rate
 from tests.algorithms.conftest import Run, command_line, report_of, run_process, spoiled
 
 pytestmark = pytest.mark.models
 SHORT = {"steps": 8, "batchSize": 5, "blockLength": 32, "learningRate": 0.01, "seed": 4}
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
+
+
+class Blocks(ExampleStore):
+    """Three rows of unequal length."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Example:
+        if index >= len(self):
+            raise IndexError(index)
+        return {"input_ids": list(range(20, 20 + (11, 8, 4)[index]))}
+
+
+def loaded(folder: Path) -> LoadedModel:
+    return load(LoadRequest(folder, device=ALONE.device, dtype=torch.float32))
 
 
 def digest(outputs: Path) -> str:
@@ -51,7 +72,7 @@ def test_training_lowers_the_held_out_loss(
     assert report["versions"]["torch"] == torch.__version__
     last = ended.progress[-1]
     assert (last.percent, last.step, last.total_steps) == (100.0, 30, 30)
-    assert last.metrics["loss"] == pytest.approx(losses(tmp_path)[-1], abs=1e-6)
+    assert last.metrics["loss"] == pytest.approx(losses(tmp_path)[-1], rel=1e-5)
     assert "30 steps" in (tmp_path / "model" / "README.md").read_text()
 
 
@@ -132,20 +153,48 @@ def test_damaged_weights_end_the_training(
 
 def test_a_gradient_that_overflows_spoils_no_weight(tiny_model: Path) -> None:
     """The first step is sound, the second's gradient isn't."""
-    model = load(tiny_model, ALONE.device, torch.float32)
-    blocks = pack(list(range(2, 200)), 16)
-    trainer = Trainer(model.network, blocks, TrainParameters(steps=3, gradient_clip=0), ALONE)
+    model = loaded(tiny_model)
+    parameters = TrainParameters(steps=3, batch_size=2, gradient_clip=0)
+    engine = PlainFactory(parameters, ALONE).engine(model)
     weight = model.network.lm_head.weight
     counts = itertools.count()
     weight.register_hook(lambda gradient: gradient * (math.inf if next(counts) else 1))
+    loop = Loop(engine, model.task, Blocks(), parameters, 3, ALONE)
     with pytest.raises(NaNLoss, match=r"gradient's norm is inf at step 2: lower learningRate"):
-        trainer.run(lambda _record: None)
+        loop.run(TrainingState(), Hooks(lambda *_: None, lambda _: None, lambda _: False))
     assert bool(weight.isfinite().all())
 
 
+def test_a_steps_loss_is_that_by_hand_with_unequal_rows(tiny_model: Path) -> None:
+    """Over all targets of the batch together: no mean of means."""
+    model, records = loaded(tiny_model), list[StepRecord]()
+    parameters = TrainParameters(steps=1, batch_size=3, gradient_accumulation=2)
+    expected = sum(by_hand(model, Blocks()[row]["input_ids"]) for row in range(3))
+    engine = PlainFactory(parameters, ALONE).engine(model)
+    hooks = Hooks(lambda record, _: records.append(record), lambda _: None, lambda _: False)
+    Loop(engine, model.task, Blocks(), parameters, 1, ALONE).run(TrainingState(), hooks)
+    assert (records[0].targets, records[0].tokens) == (10 + 7 + 3, 10 + 7 + 3)
+    assert records[0].loss == pytest.approx(expected / 20, rel=1e-5)
+
+
+def by_hand(model: LoadedModel, tokens: list[int]) -> float:
+    """Nats of all tokens but the first, each from all before it."""
+    with torch.no_grad():
+        chances = model.network(torch.tensor([tokens])).logits[0].double().log_softmax(-1)
+    return -sum(float(chances[place, token]) for place, token in enumerate(tokens[1:]))
+
+
 def test_the_learning_rate_climbs_and_falls() -> None:
-    parameters = TrainParameters(steps=10, learning_rate=1.0, warmup_fraction=0.2)
-    rates = [learning_rate(step, parameters) for step in range(10)]
+    parameters = TrainParameters(learning_rate=1.0, warmup_fraction=0.2)
+    rates = [learning_rate(step, 10, parameters) for step in range(10)]
     assert rates[:3] == pytest.approx([1 / 3, 2 / 3, 1.0])
     assert rates[2:] == sorted(rates[2:], reverse=True)
     assert 0 < rates[-1] < 0.1
+
+
+def test_epochs_say_how_many_steps() -> None:
+    assert step_count(TrainParameters(epochs=1.5, batch_size=4), examples=10) == 4
+    assert step_count(TrainParameters(steps=7), examples=10) == 7
+    assert step_count(TrainParameters(), examples=10) == 500
+    with pytest.raises(BadParameter, match="steps and epochs exclude each other"):
+        TrainParameters(steps=3, epochs=1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from algorithms.shared.tasks.base import Example
+if TYPE_CHECKING:  # that module needs torch; the parameters that name a Packing don't
+    from algorithms.shared.tasks.base import Example
 
 Packing = Literal["auto", "pack", "pad"]
 

@@ -8,18 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 
-TaskName = Literal[
-    "causal-lm",
-    "masked-lm",
-    "seq2seq-lm",
-    "sequence-classification",
-    "token-classification",
-    "question-answering",
-]
+from algorithms.shared.tasks.names import TaskName as TaskName
+
 Example = Mapping[str, Any]  # one row: `input_ids` (list of int), and what else the task needs
 Batch = dict[str, torch.Tensor]  # [rows, …]; what `forward` takes, and the targets
 IGNORED = -100  # a target that counts for nothing: padding

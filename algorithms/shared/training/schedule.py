@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
-from algorithms.train.parameters import TrainParameters
+from algorithms.shared.training.parameters import TrainingParameters
 
 
-def learning_rate(step: int, parameters: TrainParameters) -> float:
-    """Of step 0, 1, …: a linear climb to the peak, then the schedule's way down."""
-    warmup_steps = round(parameters.warmup_fraction * parameters.steps)
+def learning_rate(step: int, steps: int, parameters: TrainingParameters) -> float:
+    """Of step 0, 1, … of `steps`: a linear climb to the peak, then the schedule's way down."""
+    warmup_steps = round(parameters.warmup_fraction * steps)
     if step < warmup_steps:
         return parameters.learning_rate * (step + 1) / (warmup_steps + 1)
-    done = (step - warmup_steps) / (parameters.steps - warmup_steps)
+    done = (step - warmup_steps) / (steps - warmup_steps)
     return parameters.learning_rate * _remaining(parameters.schedule, done)
 
 
