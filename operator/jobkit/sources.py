@@ -174,6 +174,12 @@ def _resolve_file(policy: UriPolicy, wanted: StageInput) -> Resolved:
     path = (root / unquote(urlsplit(wanted.uri).path)).resolve()
     if not path.is_relative_to(root):
         raise UriRefused(wanted.uri, f"it lies outside {root}")
+    if path.is_dir():
+        raise UserFault(
+            "InputNotFound",
+            f"input {wanted.name}: {path} is a folder, and a URI names one file; bring the folder "
+            "by `posthuman upload` and name it as `upload`",
+        )
     if not path.is_file():
         raise UserFault("InputNotFound", f"input {wanted.name}: there is no file {path}")
     file = Wanted(path.name, FileSource(path), path.stat().st_size, wanted.sha256)

@@ -67,9 +67,17 @@ def test_a_did_that_is_not_on_the_chain(workdir: Path) -> None:
 
 
 def test_a_folder_without_a_chain(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["lineage", "did:op:1", "--workdir", str(tmp_path)])
+    did = "did:op:" + 64 * "0"
+    result = CliRunner().invoke(app, ["lineage", did, "--workdir", str(tmp_path)])
     assert result.exit_code == 2
     assert "holds no chain" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["foo", "did:op:1", "charlie/charlie-trains"])
+def test_what_is_no_did(name: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["lineage", name, "--workdir", str(tmp_path)])
+    assert result.exit_code == 2
+    assert f'"{name}" is no DID' in result.stderr
 
 
 def test_the_quickstart_asks_the_youngest_model(workdir: Path) -> None:

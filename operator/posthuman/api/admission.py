@@ -18,6 +18,7 @@ from posthuman.api.schema_fields import apply_defaults, drop_nulls, drop_unknown
 from posthuman.api.schema_values import FieldError, value_errors
 from posthuman.errors import UserError
 
+NO_FIELD = "<nil>"
 UNCHECKED = (
     "some validation rules were not checked because the object was invalid; "
     "correct the existing errors to complete validation"
@@ -41,10 +42,12 @@ _OBJECT_META: Schema = {
 
 
 class AdmissionError(UserError):
-    """The object is refused; `errors` has one sentence for each thing that is wrong."""
+    """The object is refused; `errors` has one sentence for each thing that is wrong, as an API
+    server lists them. Its entry for no field (UNCHECKED) is of no use to a person."""
 
     def __init__(self, title: str, errors: tuple[str, ...]) -> None:
-        told = errors[0] if len(errors) == 1 else "".join(f"\n* {error}" for error in errors)
+        shown = [error for error in errors if not error.startswith(NO_FIELD)]
+        told = shown[0] if len(shown) == 1 else "".join(f"\n* {error}" for error in shown)
         super().__init__(f"{title} is invalid: {told}")
         self.errors = errors
 
@@ -116,7 +119,7 @@ def _carry_status(stored: dict[str, Any], old: dict[str, Any] | None) -> None:
 def _errors(schema: Schema, stored: dict[str, Any], old: dict[str, Any] | None) -> list[FieldError]:
     errors = [*value_errors(schema, stored)]
     if any(error.blocking for error in errors):
-        return [*errors, FieldError("<nil>", "Invalid value: null", UNCHECKED)]
+        return [*errors, FieldError(NO_FIELD, "Invalid value: null", UNCHECKED)]
     return [*errors, *rule_errors(schema, stored, _with_defaults(schema, old))]
 
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from posthuman.api.job import ComputeJob
-from posthuman.cli.ending import complain
+from posthuman.cli.ending import REFUSED, SUCCEEDED, complain
 from posthuman.errors import UserError
 from posthuman.local.apply import apply_document
-from posthuman.local.documents import Document
+from posthuman.local.documents import Document, read_documents
 from posthuman.local.objects import Objects
 from posthuman.local.programs import NO_IMAGES
+
+
+def validate_manifest(manifest: Path) -> int:
+    """`posthuman validate`: one line for each object, or each refusal. Raises UserError."""
+    objects = admitted(read_documents(manifest))
+    if objects is None:
+        return REFUSED
+    for kind, key in objects.all_keys():
+        print(f"ok: {kind} {key}")
+    return SUCCEEDED
 
 
 def admitted(documents: Sequence[Document]) -> Objects | None:

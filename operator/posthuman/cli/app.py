@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from posthuman.cli.ending import REFUSED, SUCCEEDED, end_as_by_ctrl_c, errors_as_sentences
+from posthuman.cli.algorithm.commands import app as algorithm_app
+from posthuman.cli.ending import end_as_by_ctrl_c, end_with
 
 app = typer.Typer(
     help="AI jobs where the models live: try a job on this machine, bring data, trace a model.",
@@ -18,6 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(algorithm_app, name="algorithm")
 
 DEFAULT_WORKDIR = Path(".posthuman")
 INSTALLED_ALGORITHMS = Path("/opt/posthuman/algorithms")  # in the operator's image
@@ -55,13 +56,7 @@ Workdir = Annotated[
 def main() -> None:
     """The program `posthuman`."""
     end_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
-    app()
-
-
-def _end(command: Callable[[], int]) -> None:
-    """Run it, and end with its exit code."""
-    with errors_as_sentences():
-        raise SystemExit(command())
+    app(prog_name="posthuman")
 
 
 @app.command()
@@ -72,21 +67,26 @@ def run(
         typer.Option("--environment", help="ComputeEnvironment (and Secrets) to run in."),
     ] = None,
     workdir: Workdir = DEFAULT_WORKDIR,
+    algorithms: Annotated[
+        Path | None,
+        typer.Option("--algorithms", help="A folder of algorithms, instead of the built-in ones."),
+    ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Run a job on this machine, as a cluster would: same checks, same steps, no seal."""
     from posthuman.cli.run import run_manifest
 
-    _end(lambda: run_manifest(manifest, environment, workdir, output is Output.JSON))
+    end_with(
+        lambda: run_manifest(manifest, environment, workdir, output is Output.JSON, algorithms)
+    )
 
 
 @app.command()
 def validate(manifest: Manifest) -> None:
     """Check a manifest as a cluster's API server would, and run nothing."""
-    from posthuman.cli.admitted import admitted
-    from posthuman.local.documents import read_documents
+    from posthuman.cli.admitted import validate_manifest
 
-    _end(lambda: SUCCEEDED if admitted(read_documents(manifest)) else REFUSED)
+    end_with(lambda: validate_manifest(manifest))
 
 
 @app.command()
@@ -105,7 +105,7 @@ def upload(
     """Bring your own data or model into an environment's store; prints what to write then."""
     from posthuman.cli.upload import target_of, upload_path
 
-    _end(
+    end_with(
         lambda: upload_path(
             path,
             target_of(environment, workdir),
@@ -142,7 +142,7 @@ def operator(
         kubeconfig=kubeconfig,
         port=port,
     )
-    _end(lambda: run_operator(settings))
+    end_with(lambda: run_operator(settings))
 
 
 @app.command()
@@ -154,7 +154,7 @@ def lineage(
     """Show where a published model comes from, as the kept chain and store tell it."""
     from posthuman.cli.lineage import show_lineage
 
-    _end(lambda: show_lineage(did, workdir, output is Output.JSON))
+    end_with(lambda: show_lineage(did, workdir, output is Output.JSON))
 
 
 @app.command()
@@ -172,4 +172,4 @@ def demo(
     from posthuman.cli.story.tell import tell_story
 
     pace = SMOLLM2 if model is DemoModel.SMOLLM2 else TINY
-    _end(lambda: tell_story(workdir.absolute(), pace, steps or pace.steps))
+    end_with(lambda: tell_story(workdir.absolute(), pace, steps or pace.steps))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -35,6 +35,12 @@ def errors_as_sentences() -> Iterator[None]:
     except KeyboardInterrupt:
         complain("stopped; every process of it has ended")
         raise SystemExit(INTERRUPTED) from None
+
+
+def end_with(command: Callable[[], int]) -> None:
+    """Run it, and end the process with its exit code."""
+    with errors_as_sentences():
+        raise SystemExit(command())
 
 
 def complain(sentence: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import msgspec
@@ -20,9 +21,16 @@ from posthuman.local.embedded import store_url
 from posthuman.local.lock import locked
 from posthuman.store.results import open_results
 
+DID = re.compile(r"did:op:[0-9a-f]{64}")
+
 
 def show_lineage(did: str, workdir: Path, as_json: bool) -> int:
     """Start the node on the kept state, print, stop it. Raises UserError, NotFound."""
+    if not DID.fullmatch(did):
+        raise UserError(
+            f'"{did}" is no DID: it is did:op: and 64 hex digits; a published job has it in '
+            "status.asset.did, a ModelAsset in status.did"
+        )
     if not has_chain(workdir / "chain"):
         raise UserError(
             f"{workdir} holds no chain: name the --workdir of a run that published something "

@@ -27,7 +27,7 @@ from posthuman.local.layout import layout_of
 from posthuman.local.lock import locked
 from posthuman.local.objects import Objects
 from posthuman.local.outcome import Ending, Outcome, outcome_of_asset, outcome_of_job
-from posthuman.local.session import Place, played_environments, turning
+from posthuman.local.session import Place, algorithms_folder, played_environments, turning
 from posthuman.local.world import World
 
 READY_SECONDS = 30.0  # for an environment's store and chain
@@ -36,8 +36,17 @@ Wanted = ComputeJob | ModelAsset
 EXIT_CODES = {Ending.SUCCEEDED: SUCCEEDED, Ending.FAILED: FAILED, Ending.REFUSED: REFUSED}
 
 
-def run_manifest(manifest: Path, environment: Path | None, workdir: Path, as_json: bool) -> int:
-    """The exit code: 0 only if everything in the manifest succeeded. Raises UserError."""
+def run_manifest(
+    manifest: Path,
+    environment: Path | None,
+    workdir: Path,
+    as_json: bool,
+    algorithms: Path | None = None,
+) -> int:
+    """The exit code: 0 only if everything in the manifest succeeded. Raises UserError.
+
+    `algorithms`: a folder of algorithms, instead of the built-in ones.
+    """
     documents = read_documents(environment) if environment else []
     objects = admitted([*documents, *read_documents(manifest)])
     if objects is None:
@@ -45,14 +54,18 @@ def run_manifest(manifest: Path, environment: Path | None, workdir: Path, as_jso
     wanted = _wanted(objects)
     if not wanted:
         raise UserError(f"{manifest} asks for nothing: it holds no ComputeJob and no ModelAsset")
-    place = Place(workdir=workdir.absolute(), file_root=manifest.absolute().parent)
+    place = Place(
+        workdir=workdir.absolute(),
+        file_root=manifest.absolute().parent,
+        algorithms=algorithms_folder(algorithms),
+    )
     with ExitStack() as stack:
         stack.enter_context(locked(place.workdir))
         stack.enter_context(log_to(place.workdir / "posthuman.log"))
         if environment is None:
             played = stack.enter_context(played_environments(objects, place, said.print))
             _announce(played)
-        outcomes = asyncio.run(_to_the_end(objects, place, wanted))
+        outcomes = asyncio.run(_to_the_end(objects, place, wanted, as_json))
     _report([_now(objects, found) for found in wanted], outcomes, place, as_json)
     return max(EXIT_CODES[outcome.ending] for outcome in outcomes)
 
@@ -70,8 +83,10 @@ def _announce(played: set[str]) -> None:
         )
 
 
-async def _to_the_end(objects: Objects, place: Place, wanted: Sequence[Wanted]) -> list[Outcome]:
-    watch = Watch(objects, said)
+async def _to_the_end(
+    objects: Objects, place: Place, wanted: Sequence[Wanted], as_json: bool
+) -> list[Outcome]:
+    watch = Watch(objects, said, ends_are_told=as_json)  # a text says it itself
     async with turning(objects, place, watch.tell) as world, watch.shown():
         await _environments_ready(objects, world)
         await world.until(lambda: all(_outcome(objects, found) for found in wanted))

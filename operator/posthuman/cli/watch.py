@@ -15,12 +15,13 @@ from rich.text import Text
 
 from posthuman.api.asset import ModelAsset
 from posthuman.api.conditions import find_condition
-from posthuman.api.job import ComputeJob, Phase
+from posthuman.api.job import FINISHED, ComputeJob, Phase
 from posthuman.ports import JobEvent
 
 FRAMES_PER_SECOND = 4
 LINE_SECONDS = 10.0  # between two lines that only tell progress
 BAR_WIDTH = 24
+ENDS = frozenset(str(phase) for phase in FINISHED)
 STYLES = {Phase.SUCCEEDED: "green", Phase.FAILED: "red", Phase.STOPPED: "red"}
 
 Footer = Callable[[], Text]
@@ -36,14 +37,22 @@ class Visible(Protocol):
 class Watch:
     """Shows every job, and every asset that no job made."""
 
-    def __init__(self, objects: Visible, console: Console, footer: Footer | None = None) -> None:
+    def __init__(
+        self,
+        objects: Visible,
+        console: Console,
+        footer: Footer | None = None,
+        ends_are_told: bool = True,
+    ) -> None:
+        """`ends_are_told` False: how each job ends is said elsewhere."""
         self._objects = objects
         self._console = console
         self._footer = footer
+        self._silent = frozenset() if ends_are_told else ENDS
 
     def tell(self, event: JobEvent) -> None:
         """One line of an object's story, where there is no live table."""
-        if not self._console.is_terminal:
+        if not self._console.is_terminal and event.reason not in self._silent:
             line = f"{event.key}: {event.reason}: {event.message}"
             self._console.print(line, markup=False, soft_wrap=True)
 

@@ -13,6 +13,8 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
 from posthuman.bootstrap import SystemClock, build, installed_settings
+from posthuman.environments.catalogue import FACTS_FILE
+from posthuman.errors import UserError
 from posthuman.local.chain import EmbeddedChain, embedded_chain
 from posthuman.local.cluster import LocalCluster
 from posthuman.local.embedded import embedded_environment
@@ -33,6 +35,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     workdir: Path
     file_root: Path  # `file:` URIs may point below it: the manifest's folder
+    algorithms: Path  # what `builtin` names
 
     @property
     def chain_folder(self) -> Path:
@@ -71,19 +74,22 @@ async def turning(
     objects: Objects, place: Place, tell: Callable[[JobEvent], None] = lambda _event: None
 ) -> AsyncIterator[World]:
     """The world of these objects, while the block lasts; no process of it outlives the block."""
-    algorithms = algorithms_folder()
-    cluster = LocalCluster(objects, place.workdir, Machine(algorithms=algorithms), tell)
+    cluster = LocalCluster(objects, place.workdir, Machine(algorithms=place.algorithms), tell)
     settings = installed_settings(
-        algorithms, file_root=str(place.file_root), progress_interval_seconds=PROGRESS_SECONDS
+        place.algorithms, file_root=str(place.file_root), progress_interval_seconds=PROGRESS_SECONDS
     )
     world = World(objects, cluster, build(cluster, SystemClock(), settings))
     async with world.running():
         yield world
 
 
-def algorithms_folder() -> Path:
-    """What `builtin` names: the installed algorithms, or those of $POSTHUMAN_ALGORITHMS."""
-    return Path(os.environ.get(ALGORITHMS_ENV) or BUILTINS).absolute()
+def algorithms_folder(wanted: Path | None = None) -> Path:
+    """The wanted one, else $POSTHUMAN_ALGORITHMS, else the installed algorithms. Raises UserError
+    where there is none."""
+    folder = Path(wanted or os.environ.get(ALGORITHMS_ENV) or BUILTINS).absolute()
+    if not any(folder.glob(f"*/{FACTS_FILE}")):
+        raise UserError(f"{folder} holds no algorithms: name the folder that theirs lie in")
+    return folder
 
 
 @contextmanager

@@ -47,7 +47,7 @@ from posthuman.local.kept import keep_assets
 from posthuman.local.lock import locked
 from posthuman.local.objects import Objects
 from posthuman.local.outcome import Ending, Outcome, outcome_of_asset, outcome_of_job
-from posthuman.local.session import Place, play, turning
+from posthuman.local.session import Place, algorithms_folder, play, turning
 from posthuman.store.results import open_results
 
 BOBS_OWN_WEI = 50 * WEI_PER_TOKEN
@@ -99,7 +99,9 @@ class Telling:
         uploads = await bring(data, self._environment)
         apply_manifests(self._objects, self._pace, uploads, self._steps)
         self._began = time.monotonic()
-        place = Place(workdir=self._workdir, file_root=self._workdir)
+        place = Place(
+            workdir=self._workdir, file_root=self._workdir, algorithms=algorithms_folder()
+        )
         watch = Watch(self._objects, said, self._footer)
         async with turning(self._objects, place, watch.tell) as world, watch.shown():
             await world.until(lambda: self._is_published(cast.BOB_TRAINS) or self._is_over())

@@ -1,0 +1,1 @@
+"""`posthuman algorithm …`: make an algorithm of your own, and publish it."""
