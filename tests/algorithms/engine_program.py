@@ -89,8 +89,9 @@ def _trained(scenario: dict[str, Any], ranks: Ranks) -> dict[str, Any]:
     engine = factory.engine(LoadedModel(network, None, NextToken(), torch.float32))
     if scenario.get("resume"):
         engine.load_state(Path(scenario["folder"]))
+    before = _held_out(engine)
     result = _steps(scenario, engine)
-    result["held_out"] = _held_out(engine)
+    result |= {"before": before, "held_out": _held_out(engine)}
     if scenario.get("generate"):
         result["generated"] = _generated(engine)
     weights = engine.full_weights()
@@ -128,7 +129,7 @@ def _backward(engine: Engine, step: int, parts: int, poison: bool | None) -> flo
     return float(nats) / targets
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def _held_out(engine: Engine) -> float:
     """By the network alone, as the loop scores what is held out."""
     engine.network.eval()
@@ -137,7 +138,7 @@ def _held_out(engine: Engine) -> float:
     return float(task.loss_sum(task.outputs(engine.network, batch), batch)) / task.targets(batch)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def _generated(engine: Engine) -> list[int]:
     prompt = torch.tensor([PROMPT])
     mask = torch.ones_like(prompt)

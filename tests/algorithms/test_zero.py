@@ -112,7 +112,7 @@ def test_a_resumed_run_goes_on_as_if_nothing_had_been(
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_rank_saves_its_part_alone(stage: int, ended: Mapping[str, Any]) -> None:
-    """Both parts together: 20,000 master weights and two moments of each, a little padded."""
+    """Both parts together: 17,120 master weights and two moments of each, a little padded."""
     folder = ended["folder"] / f"{stage}-none"
     assert {file.name for file in folder.iterdir()} == {
         "zero-rank-0.safetensors",
