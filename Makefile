@@ -64,6 +64,10 @@ demo: venv ## the whole story on this machine, without a cluster (STEPS=500: ful
 demo-cluster: cluster ## the same story on the real cluster, installed by helm
 	@$(BIN)/python -m tests.story $(if $(STEPS),--steps $(STEPS))
 
+.PHONY: benchmark-throughput
+benchmark-throughput: cluster ## jobs a second, beside a bare Kopf handler, on a quiet machine
+	@$(BIN)/python -m benchmarks.throughput
+
 .PHONY: reference
 reference: venv ## write docs/reference anew from the CRDs
 	@$(BIN)/python docs/reference/generate.py

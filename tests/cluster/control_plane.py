@@ -68,6 +68,10 @@ def _api_server() -> list[str]:
     ]
 
 
+# The defaults (20 and 50 calls a second) are for a control plane that many share.
+_RATE = ("--kube-api-qps=500", "--kube-api-burst=1000")
+
+
 def _controller_manager() -> list[str]:
     return [
         str(program("kube-controller-manager")),
@@ -76,6 +80,7 @@ def _controller_manager() -> list[str]:
         f"--service-account-private-key-file={credentials.SERVICE_ACCOUNT_KEY}",
         f"--root-ca-file={credentials.SERVING_CERTIFICATE}",
         f"--cert-dir={STATE / 'kube-controller-manager'}",
+        *_RATE,
         "--bind-address=127.0.0.1",
         "--leader-elect=false",
     ]
@@ -86,6 +91,7 @@ def _scheduler() -> list[str]:
         str(program("kube-scheduler")),
         f"--kubeconfig={kubeconfig('kube-scheduler')}",
         f"--cert-dir={STATE / 'kube-scheduler'}",
+        *_RATE,
         "--bind-address=127.0.0.1",
         "--leader-elect=false",
     ]
