@@ -112,8 +112,9 @@ class Cluster(Protocol):
     async def save_nonce_book(self, chain_id: int, signer: str, book: NonceBook) -> None:
         """Compare-and-swap on `book.version`; raises Conflict."""
 
-    async def hold_lease(self, name: str) -> bool:
-        """Acquire or renew the Lease; False while another process holds it."""
+    async def hold_lease(self, name: str) -> str:
+        """Acquire or renew the Lease: the epoch, which no other term of any process has; "" while
+        another process holds it."""
 
 
 class ResultStore(Protocol):

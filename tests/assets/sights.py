@@ -15,6 +15,7 @@ from posthuman.ports import CreatedNFT, Publication, Receipt, SignerNonces
 from tests.assets.world import DIGEST, MANIFEST, PARENT, model_asset
 from tests.builders import CHAIN, environment
 
+EPOCH = "1-first"
 SIGNER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 NFT = "0x94099942864EA81cCF197E9D71ac53310b1468D8"
 DATATOKEN = "0x06B1D212B8da92b83AF328De5eef4E211Da02097"
@@ -54,6 +55,7 @@ def receipt(step: str = "create", succeeded: bool = True, confirmations: int = 1
 def created(*records: TransactionRecord, **changes: Any) -> AssetStatus:
     """A status whose NFT is on chain."""
     status = AssetStatus(
+        epoch=EPOCH,
         publication_id=PUBLICATION.publication_id,
         nft=NFT,
         datatoken=DATATOKEN,
@@ -78,10 +80,11 @@ def seen(
         finalizers=(FINALIZER,) if finalizer else (),
         deletion_timestamp="2026-01-01T12:00:00Z" if deleted else None,
     )
-    asset = msgspec.structs.replace(asset, metadata=meta, status=status or AssetStatus())
+    asset = msgspec.structs.replace(asset, metadata=meta, status=status or AssetStatus(epoch=EPOCH))
     world = Observed(
         asset=asset,
         environment=environment(chain={**CHAIN, **(chain or {})}),
+        epoch=EPOCH,
         signer=SIGNER,
         nonces=SignerNonces(settled=5, mined=5, pending=5),
         manifest=MANIFEST,

@@ -26,6 +26,7 @@ from posthuman.ports import MarketFee
 from tests.assets.sights import (
     CREATION,
     DATATOKEN,
+    EPOCH,
     NFT,
     PUBLICATION,
     PUBLISHED,
@@ -43,7 +44,7 @@ from tests.builders import ALICE, BOB, NOW
 def test_before_a_nonce_is_reserved_the_finalizer_is_set_and_nothing_else_happens() -> None:
     decision = decide(seen(finalizer=False), NOW)
     assert decision.actions == (AddFinalizer(),)
-    assert decision.status == AssetStatus()
+    assert decision.status == AssetStatus(epoch=EPOCH)
 
 
 def test_the_nft_is_created_first() -> None:
@@ -79,7 +80,7 @@ def test_an_nft_that_speaks_of_other_files_is_never_adopted(change: dict[str, An
 
 
 def test_stored_bytes_are_sent_until_there_is_a_receipt() -> None:
-    status = AssetStatus(transactions=(record("create"),))
+    status = AssetStatus(epoch=EPOCH, transactions=(record("create"),))
     decision = decide(seen(status), NOW)
     assert decision.actions == (Send("0xraw"),)
     assert decision.status.transactions == status.transactions
@@ -90,13 +91,13 @@ def test_stored_bytes_are_sent_until_there_is_a_receipt() -> None:
     ("waited_seconds", "asked_again_after"), [(0, 0.1), (4, 1), (12, 3), (3600, 5)]
 )
 def test_a_slow_chain_is_asked_seldom(waited_seconds: float, asked_again_after: float) -> None:
-    status = AssetStatus(transactions=(record("create"),))
+    status = AssetStatus(epoch=EPOCH, transactions=(record("create"),))
     decision = decide(seen(status, waited_seconds=waited_seconds), NOW)
     assert decision.requeue_after_seconds == asked_again_after
 
 
 def test_confirmations_are_waited_for_and_counted() -> None:
-    status = AssetStatus(transactions=(record("create"),))
+    status = AssetStatus(epoch=EPOCH, transactions=(record("create"),))
     decision = decide(seen(status, chain={"confirmations": 3}, receipt=receipt()), NOW)
     assert decision.actions == ()
     assert decision.status.transactions == status.transactions
@@ -107,7 +108,7 @@ def test_confirmations_are_waited_for_and_counted() -> None:
 
 
 def test_a_confirmed_creation_gives_the_asset_its_names() -> None:
-    status = AssetStatus(transactions=(record("create"),))
+    status = AssetStatus(epoch=EPOCH, transactions=(record("create"),))
     decision = decide(seen(status, receipt=receipt(), held={"create": 5}), NOW)
     assert decision.actions == (Release(frozenset({"create"})),)
     assert decision.status.transactions == (

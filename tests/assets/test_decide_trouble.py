@@ -21,6 +21,7 @@ from posthuman.assets.observed import (
 from posthuman.ports import SignerNonces, Spent
 from tests.assets.sights import (
     CREATION,
+    EPOCH,
     SIGNER,
     created,
     reason,
@@ -65,7 +66,7 @@ def test_a_node_that_has_no_receipt_of_what_it_mined_is_waited_for(spent: Spent 
 
 
 def test_gaps_before_a_transaction_are_filled_before_it_is_sent_again() -> None:
-    status = AssetStatus(transactions=(record("create"),))
+    status = AssetStatus(epoch=EPOCH, transactions=(record("create"),))
     decision = decide(seen(status, gaps=frozenset({3, 4})), NOW)
     assert decision.actions == (Fill(frozenset({3, 4})),)
 
@@ -78,13 +79,13 @@ def test_an_own_transaction_from_before_a_restore_is_recognised() -> None:
 
 
 def test_an_own_creation_from_before_a_restore_is_adopted() -> None:
-    status = AssetStatus(transactions=(record("create"),))
+    status = AssetStatus(epoch=EPOCH, transactions=(record("create"),))
     decision = decide(seen(status, nonces=SPENT, facts=ChainFacts(creation=CREATION)), NOW)
     assert [found.hash for found in decision.status.transactions] == ["0xcafe"]
 
 
 def test_an_adopted_creation_that_a_reorganisation_removed_is_forgotten() -> None:
-    decision = decide(seen(AssetStatus(transactions=(record("create", raw=""),))), NOW)
+    decision = decide(seen(AssetStatus(epoch=EPOCH, transactions=(record("create", raw=""),))), NOW)
     assert decision.status.transactions == ()
     assert decision.actions == ()
 
@@ -144,7 +145,7 @@ def test_a_deleted_asset_first_uses_up_the_nonce_that_it_holds() -> None:
     assert decide(msgspec.structs.replace(holding, nonces=in_the_pool), NOW).actions == ()
     done = decide(msgspec.structs.replace(holding, nonces=SPENT), NOW)
     assert done.actions == (Release(frozenset({"create"})), DropFinalizer())
-    sending = seen(AssetStatus(transactions=(record("create"),)), deleted=True)
+    sending = seen(AssetStatus(epoch=EPOCH, transactions=(record("create"),)), deleted=True)
     assert decide(sending, NOW).actions == (Send("0xraw"),)
 
 
@@ -168,5 +169,5 @@ def test_a_deleted_asset_whose_environment_is_gone_goes_too() -> None:
 
 
 def test_deciding_again_changes_nothing() -> None:
-    first = decide(seen(AssetStatus(transactions=(record("create"),))), NOW)
+    first = decide(seen(AssetStatus(epoch=EPOCH, transactions=(record("create"),))), NOW)
     assert decide(seen(first.status), NOW) == first

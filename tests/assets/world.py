@@ -145,8 +145,8 @@ class World:
         wire, ledger = wire or Tripwire(), self.open_ledger()
         return AssetReconciler(
             cast("Cluster", Watched(self.cluster, wire)),
-            _always(cast("ResultStore", Watched(self.store, wire))),
-            _always(cast("Ledger", Watched(ledger, wire))),
+            always(cast("ResultStore", Watched(self.store, wire))),
+            always(cast("Ledger", Watched(ledger, wire))),
             self.clock,
         )
 
@@ -214,7 +214,7 @@ def _named(name: str) -> Any:
     return model_asset(name).metadata
 
 
-def _always(port: Any) -> Callable[[ComputeEnvironment], Awaitable[Any]]:
+def always(port: Any) -> Callable[[ComputeEnvironment], Awaitable[Any]]:
     async def of(environment: ComputeEnvironment) -> Any:
         return port
 

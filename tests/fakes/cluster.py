@@ -29,6 +29,7 @@ class FakeCluster:
         self.events: list[JobEvent] = []
         self.writes = 0
         self.lease_is_ours = True
+        self.epoch = "1-first"
         self._steps: dict[Key, StepState] = {}
 
     # What a test makes the pods do.
@@ -182,8 +183,8 @@ class FakeCluster:
     async def save_nonce_book(self, chain_id: int, signer: str, book: NonceBook) -> None:
         self.objects.save_nonce_book(chain_id, signer, book)
 
-    async def hold_lease(self, name: str) -> bool:
-        return self.lease_is_ours
+    async def hold_lease(self, name: str) -> str:
+        return self.epoch if self.lease_is_ours else ""
 
     def made_of(self, role: Role) -> list[Step]:
         """Steps of a role that were made."""

@@ -57,6 +57,7 @@ class AssetStatus(Wire, frozen=True, kw_only=True):
 
     observed_generation: int = 0
     publication_id: str = ""
+    epoch: str = ""  # of the operator process that advances it
     did: str = ""
     nft: str = ""
     datatoken: str = ""

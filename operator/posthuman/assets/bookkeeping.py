@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from posthuman.api.asset import ModelAsset
+from posthuman.api.meta import FINALIZER
 from posthuman.assets.nonces import holder, release, reserve, settle
 from posthuman.assets.publication_id import publication_id
 from posthuman.errors import Conflict
@@ -77,11 +79,16 @@ class Bookkeeper:
 
 
 async def live_publications(cluster: Cluster, chain_id: int) -> frozenset[str]:
-    """The ids of every asset that there is, whatever its environment."""
+    """The ids of every asset that isn't done with, whatever its environment."""
     found: set[str] = set()
     for name in await cluster.environment_names():
-        assets = await cluster.assets_of(name)
+        unfinished = [asset for asset in await cluster.assets_of(name) if not _at_rest(asset)]
         found |= {
-            asset.status.publication_id or publication_id(asset, chain_id) for asset in assets
+            asset.status.publication_id or publication_id(asset, chain_id) for asset in unfinished
         }
     return frozenset(found)
+
+
+def _at_rest(asset: ModelAsset) -> bool:
+    """A nonce that is reserved for it now was so by a stale leader."""
+    return bool(asset.status.published_at) and FINALIZER not in asset.metadata.finalizers

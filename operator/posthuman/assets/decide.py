@@ -5,6 +5,9 @@ reward), transfer (if the owner isn't the signer). The outbox order makes each h
 bytes are stored in the status in one pass, and sent in a later one that read them back. Before
 anything is signed the chain is asked whether it has happened already: the chain is the truth, the
 status its shadow, which a restore may lose. (`open_record`: the transaction not yet confirmed.)
+
+A process that became the signer's one writer first writes its epoch into the asset: another one
+that was stopped between its check and its write finds the object changed.
 """
 
 from __future__ import annotations
@@ -43,13 +46,17 @@ from posthuman.assets.steps import (
 from posthuman.ports import Receipt, Spent
 
 SLOWEST_POLL_SECONDS = 5.0
+STANDBY_SECONDS = 2.0
 QUICKEST_POLL_SECONDS = 0.1
 
 
 def decide(seen: Observed, now: datetime) -> Decision:
     """The next actions and the status of an asset."""
     draft = Draft(seen.asset, now)
-    if _is_published(seen) or (seen.asset.metadata.deletion_timestamp and not unresolved(seen)):
+    if seen.standby:
+        draft.status = seen.asset.status  # the other one writes it
+        draft.look_again(STANDBY_SECONDS)
+    elif _is_published(seen) or (seen.asset.metadata.deletion_timestamp and not unresolved(seen)):
         _clean_up(seen, draft)
     else:
         _advance(seen, draft)
@@ -97,6 +104,9 @@ def _advance(seen: Observed, draft: Draft) -> None:
     elif seen.problem:
         draft.trouble(seen.problem)
         give_up(seen, draft)
+    elif _has_finalizer(seen) and seen.asset.status.epoch != seen.epoch:
+        draft.update(epoch=seen.epoch)  # and nothing else: a stale leader's write is refused now
+        draft.look_again(0)
     elif seen.asset.metadata.deletion_timestamp and seen.open_record is None:
         draft.wait("Releasing", "its nonce is used up by a transfer to oneself, then it goes")
         draft.look_again(_poll_seconds(seen))

@@ -66,13 +66,15 @@ class Observer:
             ledger = await self._ledgers(environment)
         except PosthumanError as error:
             return _troubled(seen, error), None
+        epoch = await self._cluster.hold_lease(lease_name(ledger.chain_id, ledger.signer))
+        if not epoch:
+            return msgspec.structs.replace(seen, standby=True), None
+        seen = msgspec.structs.replace(seen, epoch=epoch)
         return await self._with_ledger(seen, environment, ledger), ledger
 
     async def _with_ledger(
         self, seen: Observed, environment: ComputeEnvironment, ledger: Ledger
     ) -> Observed:
-        if not await self._cluster.hold_lease(lease_name(ledger.chain_id, ledger.signer)):
-            return _troubled(seen, _other_operator(ledger))
         book = await self._cluster.nonce_book(ledger.chain_id, ledger.signer)
         publication = publication_id(seen.asset, ledger.chain_id)
         seen = msgspec.structs.replace(seen, signer=ledger.signer, held=held_by(book, publication))
@@ -146,12 +148,4 @@ def _no_environment(asset: ModelAsset) -> PosthumanError:
     return NotFound(
         f'there is no ComputeEnvironment "{name}"; name one in a new asset, or ask for it',
         "EnvironmentNotFound",
-    )
-
-
-def _other_operator(ledger: Ledger) -> PosthumanError:
-    return TransientError(
-        f"another operator holds the Lease of signer {ledger.signer} on chain {ledger.chain_id}; "
-        "this one waits until it is free",
-        "LeaseHeld",
     )

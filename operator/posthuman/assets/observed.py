@@ -40,6 +40,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     asset: ModelAsset
     environment: ComputeEnvironment | None = None
     problem: Problem | None = None  # what hindered looking further
+    standby: bool = False  # another operator process advances it
+    epoch: str = ""  # this process's term as the signer's one writer
     signer: str = ""
     held: Mapping[str, int] = {}  # steps that hold a nonce, and which
     manifest: Manifest | None = None

@@ -184,7 +184,7 @@ class KubeCluster:
     async def save_nonce_book(self, chain_id: int, signer: str, book: NonceBook) -> None:
         await self._nonces.save(chain_id, signer, book)
 
-    async def hold_lease(self, name: str) -> bool:
+    async def hold_lease(self, name: str) -> str:
         return await self._leases.hold(name)
 
     async def _write_status(self, resource: OwnObject) -> Body:

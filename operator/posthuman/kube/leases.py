@@ -1,7 +1,8 @@
 """Leases: which of several operator processes may do what only one may.
 
 A lease is another's until it was seen unchanged for its whole duration on *our* clock, so that
-clocks that differ between machines do no harm (as Kubernetes' own leader election does it).
+clocks that differ between machines do no harm (as Kubernetes' own leader election does it). Each
+term of a holder is an epoch: what another process wrote in between is from another one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from posthuman.kube.resources import LEASES
 
 logger = logging.getLogger(__name__)
 
-DURATION_SECONDS = 15
+DURATION_SECONDS = 9  # more than the longest wait between two looks at an open transaction
 RENEW_AFTER_SECONDS = DURATION_SECONDS / 3
 
 
@@ -33,6 +34,7 @@ class _Spec(msgspec.Struct, frozen=True, rename="camel"):
 
     holder_identity: str | None = None
     renew_time: str | None = None
+    lease_transitions: int = 0
 
 
 def new_identity() -> str:
@@ -56,30 +58,31 @@ class Leases:
         self._monotonic = monotonic
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._renewed_at: dict[str, float] = {}
+        self._epochs: dict[str, str] = {}  # of the terms that this process is in
         self._others: dict[str, tuple[_Spec, float]] = {}  # as last seen, and since when so
 
-    async def hold(self, name: str) -> bool:
-        """Acquire or renew; False while another process holds it.
+    async def hold(self, name: str) -> str:
+        """Acquire or renew: the epoch; "" while another process holds it.
 
         One at a time: passes of one process that renew at once would take each other for another.
         """
         async with self._locks[name]:
             return await self._hold(name)
 
-    async def _hold(self, name: str) -> bool:
+    async def _hold(self, name: str) -> str:
         renewed_at = self._renewed_at.get(name)
         if renewed_at is not None and self._monotonic() - renewed_at < RENEW_AFTER_SECONDS:
-            return True
+            return self._epochs[name]
         began = self._monotonic()
         try:
-            held = await self._acquire(name)
+            epoch = await self._acquire(name)
         except Conflict:
-            held = False
-        if held:
-            self._renewed_at[name] = began
+            epoch = ""
+        if epoch:
+            self._renewed_at[name], self._epochs[name] = began, epoch
         else:
             self._renewed_at.pop(name, None)
-        return held
+        return epoch
 
     async def release(self) -> None:
         """Give all up, so that a successor needn't wait. Best effort."""
@@ -93,17 +96,24 @@ class Leases:
             except (NotFound, TransientError) as error:
                 logger.warning("lease %s is left to expire: %s", name, error)
 
-    async def _acquire(self, name: str) -> bool:
+    async def _acquire(self, name: str) -> str:
         try:
             body = await self._client.get(LEASES, self._namespace, name)
         except NotFound:
-            await self._client.create(LEASES, self._body(name))
-            return True
-        if not self._may_take(name, msgspec.convert(body.get("spec", {}), _Spec)):
-            return False
-        body["spec"] = self._body(name)["spec"]
+            await self._client.create(LEASES, self._body(name, 0))
+            return self._epoch(0)
+        spec = msgspec.convert(body.get("spec", {}), _Spec)
+        if not self._may_take(name, spec):
+            return ""
+        ours = spec.holder_identity == self._identity
+        term = spec.lease_transitions + (0 if ours else 1)
+        body["spec"] = self._body(name, term)["spec"]
         await self._client.replace(LEASES, body)
-        return True
+        return self._epoch(term)
+
+    def _epoch(self, term: int) -> str:
+        """The identity tells terms apart even after somebody deleted the Lease."""
+        return f"{term}-{self._identity}"
 
     def _may_take(self, name: str, spec: _Spec) -> bool:
         if not spec.holder_identity or spec.holder_identity == self._identity:
@@ -114,7 +124,7 @@ class Leases:
             return False
         return self._monotonic() - known[1] > DURATION_SECONDS
 
-    def _body(self, name: str) -> Body:
+    def _body(self, name: str, term: int) -> Body:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         return {
             "apiVersion": "coordination.k8s.io/v1",
@@ -125,5 +135,6 @@ class Leases:
                 "leaseDurationSeconds": DURATION_SECONDS,
                 "acquireTime": now,
                 "renewTime": now,
+                "leaseTransitions": term,
             },
         }

@@ -202,9 +202,9 @@ class LocalCluster:
         """Raises Conflict."""
         self._objects.save_nonce_book(chain_id, signer, book)
 
-    async def hold_lease(self, name: str) -> bool:
+    async def hold_lease(self, name: str) -> str:
         """The working folder's lock is the lease of all (local/lock.py)."""
-        return True
+        return "local"
 
     async def _credentials(self, step: Step) -> dict[str, str]:
         """The store's key pair, as jobkit wants it. Raises NotFound."""
