@@ -6,7 +6,6 @@ it is complete. The others wait for it; every rank then reads the same files.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,22 +13,22 @@ from algorithms.shared.data.base import DataSpec, Prepared
 from algorithms.shared.data.fingerprint import fingerprint
 from algorithms.shared.data.tokenised import Tokenised, discard_unfinished, open_tokenised
 from algorithms.shared.data.tokenising import tokenise
+from algorithms.shared.first_rank import Heart, waited_for
 from algorithms.shared.ranks import Ranks
 from algorithms.shared.tasks.base import ModelTask
 
 FOLDER = "data"  # in scratch
-BEAT_SECONDS = 20.0  # NCCL gives a collective up after 10 minutes, gloo after 30
 
 
 def prepare(path: Path, task: ModelTask, spec: DataSpec, scratch: Path, ranks: Ranks) -> Prepared:
     """Called by all ranks together. Raises EmptyDataset, MalformedDataset, BadParameter."""
     root = scratch / FOLDER
     if ranks.is_first:
-        heart = _Heart(ranks)
+        heart = Heart(ranks)
         name = _made(path, task, spec, root, heart.beat)
         heart.stop(name)
     else:
-        name = _waited_for(ranks)
+        name = waited_for(ranks)
     found = open_tokenised(root, name)
     if found is None:
         raise FileNotFoundError(f"The tokenised data set {root / name} is not seen by this rank.")
@@ -55,26 +54,3 @@ def _prepared(found: Tokenised, task: ModelTask, spec: DataSpec) -> Prepared:
         samples=found.facts.samples,
         fingerprint=found.name,
     )
-
-
-class _Heart:
-    """Tells the waiting ranks from time to time that the first one still works."""
-
-    def __init__(self, ranks: Ranks) -> None:
-        self._ranks = ranks
-        self._beaten_at = time.monotonic()
-
-    def beat(self) -> None:
-        if time.monotonic() - self._beaten_at > BEAT_SECONDS:
-            self._ranks.gather([""])
-            self._beaten_at = time.monotonic()
-
-    def stop(self, name: str) -> None:
-        self._ranks.gather([name])
-
-
-def _waited_for(ranks: Ranks) -> str:
-    name = ""
-    while not name:
-        [name] = ranks.gather([])
-    return name
