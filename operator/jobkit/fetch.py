@@ -17,6 +17,7 @@ from jobkit.models import inspect_model, is_in_pickles, refuse_pickles
 from jobkit.objects import open_store
 from jobkit.paths import safe_input_name
 from jobkit.plan import StageInput, StagePlan
+from jobkit.preflight import estimate
 from jobkit.report import Report
 from jobkit.sources import Resolved, Wanted, resolve_asset, resolve_upload, resolve_uri
 from jobkit.staged import Staged, StagedInput, details_of, write_staged
@@ -48,8 +49,13 @@ async def fetch(plan: StagePlan, retry: Retry = PATIENT, lookup: Lookup = system
     staged = _record(plan, resolved, received)
     _write_parameters(plan)
     write_staged(Path(plan.staged_file), staged)
+    return _report(staged, estimate(plan, staged))
+
+
+def _report(staged: Staged, told: str) -> Report:
     count = sum(entry.files for entry in staged.inputs)
-    return Report(reason="Completed", message=f"{count} files staged", details=details_of(staged))
+    details = details_of(staged) | ({"estimate": told} if told else {})
+    return Report(reason="Completed", message=f"{count} files staged", details=details)
 
 
 async def _resolve_stored(store: ObjectStore, wanted: StageInput) -> Resolved:

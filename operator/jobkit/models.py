@@ -87,15 +87,19 @@ def inspect_model(folder: Path, names: Sequence[str], allow_pickles: bool = Fals
     )
 
 
-def _model_type(folder: Path) -> str:
+def read_config(folder: Path) -> dict[str, object]:
+    """The model's config.json. Raises UserFault (ModelInvalid)."""
     path = folder / "config.json"
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise _invalid(folder, "its config.json is too large")
-        config = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, object])
     except (msgspec.MsgspecError, RecursionError) as error:
         raise _invalid(folder, f"its config.json is no JSON object ({error})") from error
-    model_type = config.get("model_type")
+
+
+def _model_type(folder: Path) -> str:
+    model_type = read_config(folder).get("model_type")
     if not isinstance(model_type, str):
         raise _invalid(folder, 'its config.json has no "model_type"')
     return model_type

@@ -48,6 +48,18 @@ class StageInput(Plan, frozen=True, kw_only=True):
     sha256: str = ""  # 64 hex digits; of the file a uri or an upload brings
 
 
+class Preflight(Plan, frozen=True, kw_only=True):
+    """What the run step will have, for its models to be held against."""
+
+    algorithm: str  # a built-in's name
+    nodes: int = 1
+    gpus_per_node: int = 0
+    processes_per_node: int = 1
+    gpu_memory_bytes: int = 0  # of one GPU; 0: unknown
+    node_memory_bytes: int = 0
+    allow_remote_code: bool = False
+
+
 class StagePlan(Plan, frozen=True, kw_only=True):
     """Bring the inputs to the workspace: `<inputs>/<name>/…`, then the staged.json beside them."""
 
@@ -58,6 +70,7 @@ class StagePlan(Plan, frozen=True, kw_only=True):
     staged_file: str = "/workspace/staged.json"
     parameters: dict[str, Any] = {}  # written to <inputs_dir>/algoCustomData.json
     allow_pickles: bool = False  # of the inputs' models
+    preflight: Preflight | None = None  # None: nothing is known of what the algorithm does
 
 
 class LaunchPlan(Plan, frozen=True, kw_only=True):

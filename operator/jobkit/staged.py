@@ -9,7 +9,7 @@ import msgspec
 
 from jobkit.manifest import ModelFacts
 
-MAX_DETAILS_BYTES = 3000  # of a report's 4096; the rest is for its message
+MAX_DETAILS_BYTES = 3000  # of a report's 4096; the rest is for its message and the estimate
 
 
 class StagedInput(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

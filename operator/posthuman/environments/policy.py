@@ -18,6 +18,7 @@ from posthuman.api.job import ImageAlgorithm
 from posthuman.api.quantities import parse_bytes, parse_cpu_millis, parse_duration_seconds
 from posthuman.environments.catalogue import Catalogue
 from posthuman.environments.input_policy import review_inputs
+from posthuman.environments.preflight import review_models
 from posthuman.environments.request import Request
 from posthuman.environments.tenants import review_tenant
 from posthuman.environments.verdict import Refusal, Verdict, Waiting
@@ -239,6 +240,7 @@ RULES: tuple[Callable[[Request], Verdict], ...] = (
     _builtin,
     _image,
     review_inputs,
+    review_models,
     _parameters,
     _publish,
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from jobkit.manifest import ModelFacts
 from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
@@ -13,10 +14,12 @@ from posthuman.environments.catalogue import Catalogue
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A job with all that its acceptance rests on. `assets`: by input name."""
+    """A job with all that its acceptance rests on. `assets`: by input name; `models`: what the
+    manifests of those that are published say of the models in them."""
 
     job: ComputeJob
     environment: ComputeEnvironment
     assets: Mapping[str, ModelAsset | None]
     catalogue: Catalogue
+    models: Mapping[str, ModelFacts] = {}
     allow_files: bool = False  # on a laptop `file:` is allowed below the manifest's folder

@@ -16,6 +16,7 @@ from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import FINISHED, InputRecord, JobInput, Phase
 from posthuman.api.meta import FINALIZER
 from posthuman.environments.policy import review, unknown_environment
+from posthuman.environments.preflight import estimate_of
 from posthuman.environments.request import Request
 from posthuman.environments.verdict import Refusal
 from posthuman.jobs.draft import Draft
@@ -100,6 +101,7 @@ def _accept(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> bo
         environment=environment,
         assets=seen.input_assets,
         catalogue=seen.settings.catalogue,
+        models=seen.input_models,
         allow_files=bool(seen.settings.file_root),
     )
     verdict = review(request)
@@ -111,7 +113,8 @@ def _accept(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> bo
         draft.wait_for(Phase.PENDING, verdict)
         return False
     draft.update(inputs=tuple(_record(seen, found) for found in seen.job.spec.inputs))
-    draft.done("Accepted", f"accepted by environment {environment.metadata.name}")
+    told = f"accepted by environment {environment.metadata.name}"
+    draft.done("Accepted", f"{told}; {note}" if (note := estimate_of(request)) else told)
     return True
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from jobkit.manifest import Manifest
+from jobkit.manifest import Manifest, ModelFacts
 from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, JobStatus
@@ -35,6 +35,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     environment: ComputeEnvironment | None = None
     environment_names: Sequence[str] = ()
     input_assets: Mapping[str, ModelAsset | None] = {}
+    input_models: Mapping[str, ModelFacts] = {}  # of published ones, until the job is accepted
     siblings: Sequence[ComputeJob] = ()
     work_namespace: str = ""  # as recorded, else the environment's
     anchor: bool = False

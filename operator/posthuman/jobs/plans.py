@@ -9,6 +9,7 @@ from jobkit.plan import (
     AlgorithmFacts,
     ExportPlan,
     LaunchPlan,
+    Preflight,
     StageInput,
     StagePlan,
     Store,
@@ -16,8 +17,14 @@ from jobkit.plan import (
 )
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, ImageAlgorithm, JobInput
-from posthuman.api.quantities import parse_bytes, parse_cpu_millis, parse_duration_seconds
+from posthuman.api.quantities import parse_bytes, parse_duration_seconds
 from posthuman.environments.input_policy import store_hosts
+from posthuman.environments.preflight import hardware_of
+from posthuman.environments.worker import (
+    processes_per_node,
+    worker_cpu_millis,
+    worker_memory_bytes,
+)
 from posthuman.jobs.observed import Observed
 from posthuman.jobs.steps import Anchor, Mount, Network, Resources, Role, Step
 
@@ -69,8 +76,25 @@ def wanted_stage(seen: Observed, environment: ComputeEnvironment, attempt: int) 
         uri_policy=policy,
         parameters=job.spec.parameters,
         allow_pickles=environment.spec.policy.allow_pickles,
+        preflight=_preflight(job, environment),
     )
     return _jobkit_step(job, environment, Role.STAGE, attempt, plan)
+
+
+def _preflight(job: ComputeJob, environment: ComputeEnvironment) -> Preflight | None:
+    """What the models are held against once their files are there."""
+    if job.spec.algorithm.builtin is None:
+        return None
+    hardware = hardware_of(job, environment)
+    return Preflight(
+        algorithm=job.spec.algorithm.builtin.name,
+        nodes=hardware.nodes,
+        gpus_per_node=hardware.gpus_per_node,
+        processes_per_node=hardware.processes_per_node,
+        gpu_memory_bytes=hardware.gpu_memory_bytes,
+        node_memory_bytes=hardware.node_memory_bytes,
+        allow_remote_code=environment.spec.policy.allow_remote_code,
+    )
 
 
 def wanted_run(seen: Observed, environment: ComputeEnvironment, attempt: int) -> Step:
@@ -147,11 +171,6 @@ def results_prefix(job: ComputeJob) -> str:
 def devices(job: ComputeJob) -> int:
     """What is billed: every GPU that the job holds, used or not; processes where it holds none."""
     return job.spec.nodes * (job.spec.gpus_per_node or processes_per_node(job))
-
-
-def processes_per_node(job: ComputeJob) -> int:
-    """As asked for; else one a GPU; else one."""
-    return job.spec.processes_per_node or job.spec.gpus_per_node or 1
 
 
 def _jobkit_step(
@@ -255,11 +274,8 @@ def _store(environment: ComputeEnvironment) -> Store:
 
 def _worker_resources(job: ComputeJob, environment: ComputeEnvironment) -> Resources:
     hardware, asked = environment.spec.hardware, job.spec.resources
-    share = 1.0
-    if hardware.gpus_per_node and job.spec.gpus_per_node:
-        share = job.spec.gpus_per_node / hardware.gpus_per_node
-    cpu_millis = int(parse_cpu_millis(hardware.cpu_per_node) * share)
-    memory_mebibytes = int(parse_bytes(hardware.memory_per_node) * share) // 1024**2
+    cpu_millis = worker_cpu_millis(job, environment)
+    memory_mebibytes = worker_memory_bytes(job, environment) // 1024**2
     return Resources(
         cpu=asked.cpu or f"{cpu_millis}m",
         memory=asked.memory or f"{memory_mebibytes}Mi",

@@ -6,11 +6,11 @@ write, so that two jobs can't both take the last free place.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
-from jobkit.manifest import Manifest
+from jobkit.manifest import Manifest, ModelFacts
 from posthuman.api.asset import ModelAsset
 from posthuman.api.conditions import find_condition, is_true
 from posthuman.api.environment import ComputeEnvironment
@@ -128,6 +128,7 @@ class JobReconciler:
             own_asset=own,
             missing=missing,
             input_assets=assets,
+            input_models=await self._input_models(seen, assets),
             siblings=await self._siblings(seen.job),
         )
 
@@ -178,6 +179,19 @@ class JobReconciler:
             if found.asset_ref
         }
 
+    async def _input_models(
+        self, seen: Observed, assets: Mapping[str, ModelAsset | None]
+    ) -> dict[str, ModelFacts]:
+        """Of published models, by their manifests in the store; needed as long as `assets` are."""
+        environment, models = seen.environment, model_inputs(seen.job, assets)
+        if environment is None or not models:
+            return {}
+        if not is_true(environment.status.conditions, "Ready"):
+            return {}
+        store = await self._store_of(environment)
+        facts = {name: await _facts_of(store, asset) for name, asset in models.items()}
+        return {name: found for name, found in facts.items() if found}
+
     async def _siblings(self, job: ComputeJob) -> Sequence[ComputeJob]:
         """Jobs of the environment, as decided; read last and only while this one waits."""
         status = job.status
@@ -218,3 +232,25 @@ class JobReconciler:
         await self._cluster.write_job(decided)
         for event in story(job, decided.status):
             await self._cluster.emit(event)
+
+
+def model_inputs(job: ComputeJob, assets: Mapping[str, ModelAsset | None]) -> dict[str, ModelAsset]:
+    """Published models that a built-in is given; nothing is known of what an image does."""
+    if job.spec.algorithm.builtin is None:
+        return {}
+    models = {found.name for found in job.spec.inputs if found.kind == "model"}
+    return {
+        name: asset
+        for name, asset in assets.items()
+        if asset and name in models and is_true(asset.status.conditions, "Ready")
+    }
+
+
+async def _facts_of(store: ResultStore, asset: ModelAsset) -> ModelFacts | None:
+    """None for files that aren't those that were published: staging says what is wrong."""
+    source = asset.spec.source
+    try:
+        manifest, digest = await store.manifest(source.prefix.removesuffix("/"))
+    except NotFound:
+        return None
+    return manifest.model if digest == source.manifest_digest else None

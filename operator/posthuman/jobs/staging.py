@@ -48,7 +48,7 @@ def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft, attemp
 def _follow(seen: Observed, environment: ComputeEnvironment, draft: Draft, step: StepState) -> None:
     draft.update(work_namespace=environment.spec.work_namespace)
     if step.state == "Succeeded":
-        draft.done("Staged", "all inputs are in the workspace, their digests checked")
+        draft.done("Staged", _staged(step))
     elif step.state == "Failed":
         _failed(seen, environment, draft, step)
     elif (failure := unpullable(seen, draft, step)) is not None:
@@ -57,6 +57,13 @@ def _follow(seen: Observed, environment: ComputeEnvironment, draft: Draft, step:
         reason, message = step.reason or "Staging", step.message or "bringing in the inputs"
         draft.wait(Phase.STAGING, reason, message)
         queue_time_over(seen, environment, draft)
+
+
+def _staged(step: StepState) -> str:
+    """With what the files themselves told of the models' needs."""
+    told = "all inputs are in the workspace, their digests checked"
+    estimate = step.report.details.get("estimate") if step.report else None
+    return f"{told}; {estimate}" if isinstance(estimate, str) else told
 
 
 def _failed(seen: Observed, environment: ComputeEnvironment, draft: Draft, step: StepState) -> None:
