@@ -93,7 +93,7 @@ def _trained(scenario: dict[str, Any], ranks: Ranks) -> dict[str, Any]:
     result = _steps(scenario, engine)
     result |= {"before": before, "held_out": _held_out(engine)}
     if scenario.get("generate"):
-        result["generated"] = _generated(engine)
+        result["generated"] = generated(engine.network)
     weights = engine.full_weights()
     if weights is not None and scenario.get("weights"):
         from safetensors.torch import save_file
@@ -139,10 +139,11 @@ def _held_out(engine: Engine) -> float:
 
 
 @torch.inference_mode()
-def _generated(engine: Engine) -> list[int]:
+def generated(network: Any) -> list[int]:
+    """The prompt and four tokens, the likeliest each time."""
     prompt = torch.tensor([PROMPT])
     mask = torch.ones_like(prompt)
-    out = engine.network.generate(
+    out = network.generate(
         input_ids=prompt, attention_mask=mask, max_new_tokens=4, do_sample=False, pad_token_id=0
     )
     return [int(token) for token in out[0]]
@@ -157,7 +158,8 @@ def _network(scenario: dict[str, Any], factory: EngineFactory) -> Any:
     request = factory.request(LoadRequest(folder=Path(scenario["model"])))
     load: Any = AutoModelForCausalLM.from_pretrained
     if request.tensor_parallel > 1:
-        return load(request.folder, dtype=request.dtype, tp_plan="auto")
+        size = request.tensor_parallel
+        return load(request.folder, dtype=request.dtype, tp_plan="auto", tp_size=size)
     network = load(request.folder, dtype=request.dtype)
     return _with_lora(network) if scenario.get("lora") else network
 
@@ -181,7 +183,16 @@ def _factory(scenario: dict[str, Any], ranks: Ranks) -> EngineFactory:
             persistent_below=40,  # norms alone: the test's model is tiny
         )
         return ZeroFactory(settings, ranks)
-    raise ValueError(f"no engine for {scenario}")
+    from algorithms.shared.training.parameters import TrainingParameters
+    from algorithms.shared.training.tensor_parallel import TensorParallelFactory
+
+    parameters = TrainingParameters(
+        tensor_parallel=scenario["tensor_parallel"],
+        zero=scenario.get("zero", "auto"),
+        dtype=scenario.get("dtype", "float32"),
+        weight_decay=WEIGHT_DECAY,
+    )
+    return TensorParallelFactory(parameters, ranks)
 
 
 if __name__ == "__main__":

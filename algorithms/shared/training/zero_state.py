@@ -7,17 +7,15 @@ float32 master weights and of Adam's two moments, all flat, and the buffers of t
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from algorithms.shared.failures import CheckpointMismatch
+from algorithms.shared.training.rank_files import fill, read_rank_file, write_rank_file
 from algorithms.shared.training.zero_config import ZeroSettings
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # as torch.optim.AdamW names them
@@ -25,20 +23,19 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # as torch.optim.AdamW names them
 
 def save(optimizer: Any, network: Any, settings: ZeroSettings, folder: Path) -> None:
     """Writes zero-rank-N.safetensors."""
-    tensors = dict(_optimizer_tensors(optimizer, settings)) | dict(_buffers(network))
-    whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    save_file(whole, _file(folder), metadata={"run": json.dumps(_facts(settings))})
+    tensors = chain(_optimizer_tensors(optimizer, settings), _buffers(network))
+    write_rank_file(_file(folder), tensors, _facts(settings))
 
 
 def load(optimizer: Any, network: Any, settings: ZeroSettings, folder: Path) -> None:
     """Raises CheckpointMismatch."""
-    saved = _read(_file(folder), settings)
+    saved = read_rank_file(_file(folder), _facts(settings))
     for index, master in enumerate(_masters(optimizer, settings)):
-        _fill(master.data, saved, f"master.{index}")
+        fill(master, saved, f"master.{index}")
         if f"exp_avg.{index}" in saved:
             optimizer.optimizer.state[master] = _adam_state(saved, index, master)
     for name, buffer in _buffers(network):
-        _fill(buffer, saved, name)
+        fill(buffer, saved, name)
     _refresh_weights(optimizer, settings)
 
 
@@ -106,41 +103,6 @@ def _optimizer_tensors(
 def _buffers(network: Any) -> Iterator[tuple[str, torch.Tensor]]:
     for name, buffer in network.named_buffers():
         yield f"buffer.{name}", buffer
-
-
-def _read(file: Path, settings: ZeroSettings) -> dict[str, torch.Tensor]:
-    if not file.is_file():
-        raise CheckpointMismatch(
-            f"The checkpoint {file.parent} has no {file.name}: it was written by fewer ranks or "
-            "with another zero. Resume with as many ranks and the same zero, or start anew."
-        )
-    try:
-        with safe_open(file, framework="pt") as stored:
-            _compare(json.loads((stored.metadata() or {}).get("run", "{}")), settings)
-            return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise CheckpointMismatch(f"The checkpoint's {file} can't be read: {error}.") from error
-
-
-def _compare(saved: dict[str, object], settings: ZeroSettings) -> None:
-    for name, now in _facts(settings).items():
-        if saved.get(name) != now:
-            raise CheckpointMismatch(
-                f"The checkpoint was written with {name} {saved.get(name)}, this run has {name} "
-                f"{now}. ZeRO's parts fit only what they were cut for: resume with {name} "
-                f"{saved.get(name)}, or start anew."
-            )
-
-
-def _fill(target: torch.Tensor, saved: dict[str, torch.Tensor], name: str) -> None:
-    source = saved.get(name)
-    if source is None or source.shape != target.shape:
-        found = "nothing" if source is None else f"shape {tuple(source.shape)}"
-        raise CheckpointMismatch(
-            f"The checkpoint has {found} for {name}, the model wants {tuple(target.shape)}: it is "
-            "of another model. Resume with the model it was made of, or start anew."
-        )
-    target.copy_(source)
 
 
 def _adam_state(
