@@ -1,1 +1,1 @@
-"""Loss and perplexity of one model or several, side by side, on random samples or on prompts."""
+"""The usual metrics of one model or several, side by side, on random samples or on prompts."""

@@ -7,17 +7,26 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from algorithms.shared.parameters import Parameters, Seed
+from algorithms.shared.tasks.names import TaskName
 
 
 class EvaluateParameters(Parameters, frozen=True, kw_only=True):
     """Samples are drawn by the seed, unless prompts are given."""
 
+    task: Annotated[
+        Literal["auto"] | TaskName,
+        Meta(description="auto: what the models' config.json says that they were made for."),
+    ] = "auto"
     samples: Annotated[
         int, Meta(ge=1, description="Random samples of the text; all of them if it has fewer.")
     ] = 10
     prompts: Annotated[
         list[str], Meta(description="Texts of one's own to score, in place of random samples.")
     ] = []
+    columns: Annotated[
+        dict[str, str],
+        Meta(description='The task\'s columns by the data\'s names: {"text": "body"}.'),
+    ] = {}
     block_length: (
         Annotated[
             int,

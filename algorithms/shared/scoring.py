@@ -1,87 +1,190 @@
-"""Negative log-likelihood, weighted by tokens: sums in nats over all tokens, divided at the end.
+"""How well a model predicts: sums in nats over all targets, divided at the end.
 
-A mean of means would move with the length of the samples and with the number of ranks.
+A mean of means would move with the length of the samples and with the number of ranks. The batches
+are the same on any number of ranks, so every figure is too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 
-from algorithms.shared.language_model import LanguageModel
+from algorithms.shared.data.base import Record
+from algorithms.shared.data.records import place
+from algorithms.shared.failures import MalformedDataset
+from algorithms.shared.models.base import LoadedModel
 from algorithms.shared.ranks import Ranks
+from algorithms.shared.tasks.base import Batch, Example, MalformedRecord, ModelTask
 
-IGNORED = -100  # a target that counts for nothing: padding
+LOGITS_AT_ONCE = 2**27  # numbers: half a gigabyte as float32
+TOKENS_AT_ONCE = 8192
+
+Encode = Callable[[Mapping[str, Any]], Iterable[Example]]
+Observe = Callable[[Sequence[Example], Batch, Any], Sequence[Any]]
 
 
 @dataclass(frozen=True)
 class Score:
-    """Of one text, or of many: `nll` in nats, summed over `tokens` predicted tokens."""
+    """Of one sample, or of many: `nats`, summed over `targets` predicted targets."""
 
-    nll: float
-    tokens: int
+    nats: float
+    targets: int
 
     @property
     def loss(self) -> float:
-        """Nats a token."""
-        return self.nll / self.tokens
+        """Nats a target."""
+        return self.nats / self.targets
 
     @property
     def perplexity(self) -> float:
-        """e to the loss. Raises OverflowError above 709 nats a token."""
+        """e to the loss. Raises OverflowError above 709 nats a target."""
         return math.exp(self.loss)
 
 
-def total(scores: Sequence[Score]) -> Score:
-    """All tokens of all texts together."""
-    return Score(math.fsum(s.nll for s in scores), sum(s.tokens for s in scores))
+@dataclass(frozen=True)
+class Scored:
+    """One record. `seen`: what was observed of each of its examples, in their order."""
+
+    score: Score
+    seen: tuple[Any, ...]
 
 
-def nll_sum(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Nats over every target but IGNORED.
+@dataclass(frozen=True)
+class _Row:
+    """One example: `number` counts all examples, `record` says whose it is."""
 
-    logits [rows, length, vocabulary], targets [rows, length].
-    """
-    return torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum"
-    )
+    number: int
+    record: int
+    example: Example
 
-
-def windows(tokens: Sequence[int], length: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Inputs and their targets, `length` at most; each token but the first is a target once."""
-    for start in range(0, len(tokens) - 1, length):
-        piece = list(tokens[start : start + length + 1])
-        yield piece[:-1], piece[1:]
+    @property
+    def length(self) -> int:
+        labels = self.example.get("labels")
+        return max(len(self.example["input_ids"]), len(labels) if labels else 0)
 
 
-def score_texts(
-    model: LanguageModel,
-    texts: Sequence[str],
-    length: int,
+@dataclass(frozen=True)
+class _Result:
+    row: int
+    nats: float
+    targets: int
+    seen: Any
+
+
+def total(scores: Iterable[Score]) -> Score:
+    """All targets of all samples together."""
+    every = list(scores)
+    return Score(math.fsum(s.nats for s in every), sum(s.targets for s in every))
+
+
+def observe_nothing(examples: Sequence[Example], _batch: Batch, _outputs: Any) -> Sequence[Any]:
+    """For those who want the loss alone."""
+    return [None] * len(examples)
+
+
+def score_records(
+    model: LoadedModel,
+    records: Sequence[Record],
     ranks: Ranks,
-    on_scored: Callable[[Sequence[Score]], None] = lambda _scores: None,
-) -> list[Score]:
-    """One score a text, on every rank; each rank computes its share.
+    encode: Encode,
+    observe: Observe = observe_nothing,
+    on_scored: Callable[[float, Score], None] = lambda _done, _score: None,
+) -> list[Scored]:
+    """One score a record, on every rank; each rank computes its share of the batches.
 
-    `on_scored` is told this rank's scores so far.
+    `encode`: a record's fields to examples, usually `model.task.encode` of some length. `observe`:
+    of a batch, one thing for each of its examples, such as a prediction; it travels between the
+    ranks. `on_scored`: the fraction done, and this rank's score so far. Raises MalformedDataset.
     """
     model.network.eval()
-    mine: list[Score] = []
-    for text in ranks.share(texts):
-        mine.append(_score_text(model, text, length))
-        on_scored(mine)
-    return ranks.gather(mine)
+    rows = list(_rows(records, encode))
+    batches = list(_batches(rows, tokens_at_once(model)))
+    mine: list[_Result] = []
+    share = ranks.share(batches)
+    for done, batch in enumerate(share, start=1):
+        mine.extend(_score(model, batch, observe))
+        on_scored(done / len(share), total(Score(r.nats, r.targets) for r in mine))
+    return _by_record(len(records), rows, ranks.gather(mine))
 
 
-@torch.inference_mode()
-def _score_text(model: LanguageModel, text: str, length: int) -> Score:
-    before = [] if model.first_token is None else [model.first_token]
-    [tokens] = model.tokens([text])
-    nll, device = 0.0, model.network.device
-    for inputs, targets in windows(before + tokens, length):
-        logits = model.network(torch.tensor([inputs], device=device)).logits
-        nll += float(nll_sum(logits, torch.tensor([targets], device=device)))
-    return Score(nll, len(before + tokens) - 1)
+def tokens_at_once(model: LoadedModel) -> int:
+    """So that the logits, the largest thing there is, don't fill the memory."""
+    vocabulary = getattr(model.network.config.get_text_config(), "vocab_size", None) or 1
+    return min(TOKENS_AT_ONCE, max(1, LOGITS_AT_ONCE // vocabulary))
+
+
+def _rows(records: Sequence[Record], encode: Encode) -> Iterator[_Row]:
+    number = 0
+    for index, record in enumerate(records):
+        try:
+            for example in encode(record.fields):
+                yield _Row(number, index, example)
+                number += 1
+        except MalformedRecord as error:
+            raise MalformedDataset(f"{place(record.id)}: {error}") from error
+
+
+def _batches(rows: Sequence[_Row], tokens: int) -> Iterator[list[_Row]]:
+    """Of examples of like length, the longest first: what doesn't fit shows at once."""
+    batch: list[_Row] = []
+    for row in sorted(rows, key=lambda row: (-row.length, row.number)):
+        if batch and (len(batch) + 1) * batch[0].length > tokens:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _score(model: LoadedModel, rows: Sequence[_Row], observe: Observe) -> list[_Result]:
+    if len(rows) > 1 and not _padding_is_harmless(model.task, rows):
+        return [result for row in rows for result in _score(model, [row], observe)]
+    examples = [row.example for row in rows]
+    with torch.inference_mode():
+        batch = on_device(model.task.collate(examples), model.network.device)
+        outputs = model.task.outputs(model.network, batch)
+        seen = observe(examples, batch, outputs)
+        return [
+            _result(model.task, row.number, seen[index], *_one(index, batch, outputs))
+            for index, row in enumerate(rows)
+        ]
+
+
+def _padding_is_harmless(task: ModelTask, rows: Sequence[_Row]) -> bool:
+    """A causal model can't see what stands to the right; another needs a mask, if it takes one."""
+    even = len({len(row.example["input_ids"]) for row in rows}) == 1
+    if even or task.name == "causal-lm":
+        return True
+    return "attention_mask" in task.collate([row.example for row in rows])
+
+
+def _one(index: int, batch: Batch, outputs: Any) -> tuple[Batch, Any]:
+    """One row of a batch, and of the outputs."""
+    row = {name: tensor[index : index + 1] for name, tensor in batch.items()}
+    tensors = {n: v for n, v in outputs.items() if isinstance(v, torch.Tensor) and v.dim()}
+    own = {name: tensor[index : index + 1] for name, tensor in tensors.items()}
+    return row, SimpleNamespace(**own)
+
+
+def _result(task: ModelTask, number: int, seen: Any, row: Batch, outputs: Any) -> _Result:
+    return _Result(number, float(task.loss_sum(outputs, row)), task.targets(row), seen)
+
+
+def _by_record(count: int, rows: Sequence[_Row], results: Sequence[_Result]) -> list[Scored]:
+    own: list[list[_Result]] = [[] for _ in range(count)]
+    for result in sorted(results, key=lambda result: result.row):
+        own[rows[result.row].record].append(result)
+    return [
+        Scored(total(Score(r.nats, r.targets) for r in each), tuple(r.seen for r in each))
+        for each in own
+    ]
+
+
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """A batch of tensors, moved."""
+    return {name: tensor.to(device) for name, tensor in batch.items()}

@@ -49,10 +49,10 @@ def test_a_models_loss_is_its_samples_weighted_by_tokens(
 ) -> None:
     report = evaluated(run, tmp_path, {"samples": 4}, model=tiny_model, data=corpus)
     [row] = report["models"]
-    tokens = sum(sample["tokens"] for sample in row["samples"])
-    nll = sum(sample["loss"] * sample["tokens"] for sample in row["samples"])
+    targets = sum(sample["targets"] for sample in row["samples"])
+    nats = sum(sample["loss"] * sample["targets"] for sample in row["samples"])
     assert [sample["id"] for sample in row["samples"]] == report["sampleIds"]
-    assert row["loss"] == pytest.approx(nll / tokens)
+    assert row["loss"] == pytest.approx(nats / targets)
     assert report["metrics"]["model.loss"] == row["loss"]
     # one token a byte: nats a token are bits a byte but for the unit
     assert row["bitsPerByte"] == pytest.approx(row["loss"] / 0.693147, rel=1e-5)
@@ -62,7 +62,7 @@ def test_prompts_of_ones_own_need_no_text(run: Run, tiny_model: Path, tmp_path: 
     prompts = {"prompts": ["In the beginning", "And God said"]}
     report = evaluated(run, tmp_path, prompts, model=tiny_model)
     assert report["sampleIds"] == ["prompt:1", "prompt:2"]
-    assert report["models"][0]["tokens"] == sum(map(len, prompts["prompts"]))
+    assert report["models"][0]["targets"] == sum(map(len, prompts["prompts"]))
 
 
 def test_fewer_samples_than_asked_for_are_all_taken(
