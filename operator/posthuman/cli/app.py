@@ -11,6 +11,7 @@ import typer
 
 from posthuman.cli.algorithm.commands import app as algorithm_app
 from posthuman.cli.ending import end_as_by_ctrl_c, end_with
+from posthuman.cli.options import DEFAULT_WORKDIR, Output, OutputOption, Workdir
 
 app = typer.Typer(
     help="AI jobs where the models live: try a job on this machine, bring data, trace a model.",
@@ -20,15 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(algorithm_app, name="algorithm")
 
-DEFAULT_WORKDIR = Path(".posthuman")
 INSTALLED_ALGORITHMS = Path("/opt/posthuman/algorithms")  # in the operator's image
-
-
-class Output(StrEnum):
-    """How a command says its result, on stdout."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 class DemoModel(StrEnum):
@@ -47,10 +40,6 @@ class UploadKind(StrEnum):
 
 
 Manifest = Annotated[Path, typer.Argument(help="A YAML file with one or more documents.")]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Form of the result.")]
-Workdir = Annotated[
-    Path, typer.Option("--workdir", help="Where everything is kept: store, chain, logs.")
-]
 
 
 def main() -> None:
