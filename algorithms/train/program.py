@@ -6,10 +6,10 @@ from algorithms.shared.inputs import Task
 from algorithms.shared.ranks import joined_ranks
 from algorithms.shared.training.program import train
 from algorithms.train.parameters import TrainParameters
-from algorithms.train.source import FolderModel
+from algorithms.train.source import source_of
 
 
 def run(task: Task[TrainParameters]) -> None:
     """Raises the failures of algorithms.shared.failures."""
     with joined_ranks(task.parameters.seed) as ranks:
-        train(task, FolderModel(task.model()), ranks)
+        train(task, source_of(task.model(), task.parameters), ranks)

@@ -10,15 +10,21 @@ from algorithms.shared.training.precision import arithmetic_dtype
 
 
 def choose(parameters: TrainingParameters, ranks: Ranks) -> EngineFactory:
-    """Raises BadParameter for what doesn't go together. DeepSpeed is imported if it is used."""
-    stage = 0 if parameters.zero == "auto" else parameters.zero
-    if not stage:
+    """`zero` is definite (`zero_auto.settled`). Raises BadParameter for what doesn't go together.
+
+    deepspeed is imported only if it is used: it takes seconds, and isn't everywhere.
+    """
+    if parameters.tensor_parallel > 1:
+        from algorithms.shared.training.tensor_parallel import TensorParallelFactory
+
+        return TensorParallelFactory(parameters, ranks)
+    if parameters.zero == "auto" or parameters.zero == 0:
         return PlainFactory(parameters, ranks)
     from algorithms.shared.training.zero import ZeroFactory
     from algorithms.shared.training.zero_config import ZeroSettings
 
     settings = ZeroSettings(
-        stage=stage,
+        stage=parameters.zero,
         offload=parameters.offload,
         dtype=arithmetic_dtype(parameters.dtype, ranks.device),
         weight_decay=parameters.weight_decay,

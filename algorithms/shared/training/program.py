@@ -10,7 +10,6 @@ import time
 
 from algorithms.shared.inputs import Task
 from algorithms.shared.outputs.samples import predictions
-from algorithms.shared.outputs.write import write_results
 from algorithms.shared.progress import Progress
 from algorithms.shared.ranks import Ranks
 from algorithms.shared.training.held_out import score_held_out
@@ -30,11 +29,13 @@ def train(task: Task[P], source: ModelSource, ranks: Ranks) -> None:
     with explained_memory(task.parameters, ranks):
         setup = set_up(task, source, ranks)
         state = _state_at_start(setup, ranks)
-        _make_steps(task.parameters, setup, state, ranks)
+        _make_steps(setup, state, ranks)
         after = _score(setup, ranks)
         answers = predictions(setup.model, setup.data.held_out)
         weights = setup.engine.full_weights()
         if weights is not None:
+            from algorithms.shared.outputs.write import write_results  # loads matplotlib: 1 s
+
             source.save(setup.model, weights, task.outputs / "model")
             write_results(task, training_run(setup, state, after, answers))
     setup.checkpoints.remove()
@@ -56,11 +57,9 @@ def _score(setup: Setup, ranks: Ranks) -> Score | None:
     return score_held_out(setup.engine, task, records, setup.length, ranks, setup.dtype)
 
 
-def _make_steps(
-    parameters: TrainingParameters, setup: Setup, state: TrainingState, ranks: Ranks
-) -> None:
+def _make_steps(setup: Setup, state: TrainingState, ranks: Ranks) -> None:
     progress = Progress(setup.steps, enabled=ranks.is_first, done_steps=state.step)
-    figures, clock = Figures(ranks), _CheckpointClock(parameters)
+    figures, clock = Figures(ranks), _CheckpointClock(setup.parameters)
 
     def tell(record: StepRecord, seconds: float) -> None:
         progress.report(record.step, figures.of(record, seconds))
@@ -69,7 +68,8 @@ def _make_steps(
         setup.checkpoints.save(setup.engine, state)
         clock.saved()
 
-    loop = Loop(setup.engine, setup.model.task, setup.data.training, parameters, setup.steps, ranks)
+    task, examples = setup.model.task, setup.data.training
+    loop = Loop(setup.engine, task, examples, setup.parameters, setup.steps, ranks)
     loop.run(state, Hooks(on_step=tell, save=save, due=clock.due))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
 from algorithms.shared.data.base import DataSpec, Prepared
 from algorithms.shared.data.prepare import prepare
+from algorithms.shared.failures import UnsupportedModel
 from algorithms.shared.inputs import Task
 from algorithms.shared.models.base import LoadedModel, LoadRequest
 from algorithms.shared.ranks import Ranks
@@ -18,12 +20,14 @@ from algorithms.shared.training.label_scan import scan_labels
 from algorithms.shared.training.manifest import Identity
 from algorithms.shared.training.parameters import (
     P,
+    TrainingParameters,
     binding,
     check_batch,
     step_count,
 )
 from algorithms.shared.training.precision import arithmetic_dtype
 from algorithms.shared.training.source import ModelSource
+from algorithms.shared.training.zero_auto import settled
 
 DEFAULT_BLOCK_LENGTH = 512
 CHECKPOINTS = "checkpoints"  # in scratch
@@ -32,8 +36,10 @@ DATA = "text"  # the input
 
 @dataclass(frozen=True)
 class Setup:
-    """`length`: tokens an example; `steps`: of the whole run; `dtype`: of the arithmetic."""
+    """`parameters`: with nothing left to choose; `length`: tokens an example; `steps`: of the whole
+    run; `dtype`: of the arithmetic."""
 
+    parameters: TrainingParameters
     model: LoadedModel
     engine: Engine
     data: Prepared
@@ -45,25 +51,18 @@ class Setup:
 
 def set_up(task: Task[P], source: ModelSource, ranks: Ranks) -> Setup:
     """Called by all ranks. Raises the failures of algorithms.shared.failures."""
-    parameters = task.parameters
+    parameters = _settled(task.parameters, source, ranks)
     factory = engines.choose(parameters, ranks)
     with factory.loading():
         model = source.load(factory.request(_request(task, source, ranks)))
     length = model.window(parameters.block_length, DEFAULT_BLOCK_LENGTH)
     data = _data(task, model, length, ranks)
     if parameters.gradient_checkpointing:
-        model.network.gradient_checkpointing_enable({"use_reentrant": False})
+        _compute_twice(model.network)
     engine = factory.engine(model)
-    check_batch(parameters, engine.data_ranks)
-    identity = Identity(
-        model=source.fingerprint(),
-        data=data.fingerprint,
-        parameters=binding(parameters),
-        engine=engine.kind,
-        portable=engine.portable,
-        world_size=ranks.world_size,
-    )
+    identity = _identity(task.parameters, source, data, engine, ranks)
     return Setup(
+        parameters=parameters,
         model=replace(model, network=engine.network),
         engine=engine,
         data=data,
@@ -71,6 +70,34 @@ def set_up(task: Task[P], source: ModelSource, ranks: Ranks) -> Setup:
         steps=step_count(parameters, len(data.training)),
         dtype=arithmetic_dtype(parameters.dtype, ranks.device),
         checkpoints=Checkpoints(task.scratch / CHECKPOINTS, identity, ranks),
+    )
+
+
+def _compute_twice(network: Any) -> None:
+    """Raises UnsupportedModel for a type that can't."""
+    try:
+        network.activation_checkpointing_enable({"use_reentrant": False})
+    except ValueError as error:
+        raise UnsupportedModel(f"Parameter gradientCheckpointing: {error}") from error
+
+
+def _settled(given: P, source: ModelSource, ranks: Ranks) -> P:
+    """Raises BadParameter for a batch that doesn't go round."""
+    check_batch(given, ranks.world_size // given.tensor_parallel)
+    length = given.block_length or DEFAULT_BLOCK_LENGTH
+    return settled(given, source.facts(), length, ranks)
+
+
+def _identity(
+    given: TrainingParameters, source: ModelSource, data: Prepared, engine: Engine, ranks: Ranks
+) -> Identity:
+    return Identity(
+        model=source.fingerprint(),
+        data=data.fingerprint,
+        parameters=binding(given),
+        engine=engine.kind,
+        portable=engine.portable,
+        world_size=ranks.world_size,
     )
 
 

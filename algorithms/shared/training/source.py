@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from algorithms.shared.models.base import LoadedModel, LoadRequest
+from algorithms.shared.preflight.facts import ModelFacts
 from algorithms.shared.tasks.base import TaskName
 
 PROBES = 16  # places of a large file that its fingerprint looks at
@@ -23,6 +24,10 @@ class ModelSource(ABC):
     """Made on every rank; `folder` is what a LoadRequest names."""
 
     folder: Path
+
+    @abstractmethod
+    def facts(self) -> ModelFacts:
+        """Type, size and dtype, before anything large is loaded."""
 
     @abstractmethod
     def task_name(self, wanted: str) -> TaskName:
@@ -37,13 +42,17 @@ class ModelSource(ABC):
         """sha256 of what the model before the first step depends on."""
 
     def save(self, model: LoadedModel, weights: Mapping[str, torch.Tensor], folder: Path) -> None:
-        """On rank 0: config, tokenizer, and the weights (`Engine.full_weights`) in the dtype they
-        came in."""
-        stored = {name: _stored(weight, model.stored_dtype) for name, weight in weights.items()}
-        model.network.save_pretrained(folder, state_dict=stored)
-        model.network.config.dtype = model.stored_dtype  # not that of the arithmetic
-        model.network.config.save_pretrained(folder)
-        model.tokenizer.save_pretrained(folder)
+        """On rank 0: what `load` reads again; `weights` are `Engine.full_weights`."""
+        save_whole(model, weights, folder)
+
+
+def save_whole(model: LoadedModel, weights: Mapping[str, torch.Tensor], folder: Path) -> None:
+    """Config, tokenizer, and the weights in the dtype they came in."""
+    stored = {name: _stored(weight, model.stored_dtype) for name, weight in weights.items()}
+    model.network.save_pretrained(folder, state_dict=stored)
+    model.network.config.dtype = model.stored_dtype  # not that of the arithmetic
+    model.network.config.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
 
 
 def _stored(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
