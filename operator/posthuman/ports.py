@@ -141,7 +141,7 @@ class UnsignedTransaction(msgspec.Struct, frozen=True, kw_only=True):
     data: str
     gas: int
     max_fee_wei: int  # per gas
-    tip_wei: int  # per gas
+    tip_wei: int | None  # per gas; None: the chain has no base fee, and `max_fee_wei` is the price
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +162,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     nft: str = ""
     datatoken: str = ""
     gas_used: int = 0
+    cost_wei: int = 0
 
 
 class SignerNonces(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +171,7 @@ class SignerNonces(msgspec.Struct, frozen=True, kw_only=True):
     settled: int  # mined under as many blocks as the environment asks confirmations for
     mined: int
     pending: int  # mined, or waiting in the node's pool without a gap
+    block: int = 0  # the node's latest
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,8 +206,8 @@ class Ledger(Protocol):
     """Ocean's contracts on one EVM chain, and the one account that signs; checksummed addresses.
 
     No method both signs and sends. `prepare_*` ask the node for gas and fees, change nothing, and
-    raise UserError where the contracts would refuse, TransientError (PurseEmpty) where the
-    purse can't pay.
+    raise UserError where the contracts would refuse, TransientError where the purse can't pay
+    (PurseEmpty) or gas costs more than may be offered (FeeCeiling).
     """
 
     @property
@@ -231,6 +233,10 @@ class Ledger(Protocol):
     async def prepare_metadata(self, nft: str, ddo: bytes) -> UnsignedTransaction: ...
     async def prepare_mint(self, datatoken: str, to: str, wei: int) -> UnsignedTransaction: ...
     async def prepare_transfer(self, nft: str, to: str) -> UnsignedTransaction: ...
+    async def prepare_replacement(self, raw: str) -> UnsignedTransaction:
+        """The same call, offering enough more that nodes take it in the other's place. Raises
+        TransientError: FeeCeiling, PurseEmpty."""
+
     async def prepare_filler(self) -> UnsignedTransaction:
         """Nothing of the chain's coin, to oneself: it only uses up a nonce."""
 

@@ -21,7 +21,6 @@ from posthuman.ports import (
     MarketFee,
     Publication,
     Receipt,
-    SignerNonces,
     UnsignedTransaction,
 )
 from tests.builders import ALICE, BOB
@@ -127,6 +126,12 @@ async def create(ledger: Ledger, said: Publication | None = None) -> Receipt:
     return await carry_out(ledger, unsigned)
 
 
+async def counts(ledger: Ledger) -> tuple[int, int, int]:
+    """Settled, mined, pending."""
+    nonces = await ledger.nonces()
+    return nonces.settled, nonces.mined, nonces.pending
+
+
 async def test_check_accepts_the_chain_of_the_environment(ground: Ground) -> None:
     await (await ground.ledger()).check()
 
@@ -193,9 +198,9 @@ async def test_pending_transactions_count_for_the_next_nonce_alone(ground: Groun
     await ground.hold()
     unsigned = await ledger.prepare_create(publication(), "A model", MarketFee())
     await ledger.send(ledger.sign(unsigned, 0).raw)
-    assert await ledger.nonces() == SignerNonces(settled=0, mined=0, pending=1)
+    assert await counts(ledger) == (0, 0, 1)
     await ground.mine()
-    assert await ledger.nonces() == SignerNonces(settled=1, mined=1, pending=1)
+    assert await counts(ledger) == (1, 1, 1)
 
 
 async def test_whoever_spent_a_nonce_is_found(ground: Ground) -> None:
@@ -214,14 +219,34 @@ async def test_a_filler_uses_up_a_nonce_and_moves_nothing(ground: Ground) -> Non
     ledger = await ground.ledger()
     receipt = await carry_out(ledger, await ledger.prepare_filler())
     assert receipt.succeeded
-    assert await ledger.nonces() == SignerNonces(settled=1, mined=1, pending=1)
+    assert await counts(ledger) == (1, 1, 1)
+
+
+async def test_a_replacement_takes_the_others_place(ground: Ground) -> None:
+    ledger = await ground.ledger()
+    await ground.hold()
+    first = ledger.sign(await ledger.prepare_create(publication(), "A model", MarketFee()), 0)
+    await ledger.send(first.raw)
+    unsigned = await ledger.prepare_replacement(first.raw)
+    second = ledger.sign(unsigned, 0)
+    await ledger.send(second.raw)
+    with pytest.raises(TransientError) as refused:
+        await ledger.send(first.raw)
+    assert refused.value.reason == "Underpriced"
+    await ground.mine()
+    receipt = await mined(ledger, second.hash)
+    assert receipt.succeeded
+    assert receipt.nft
+    assert await ledger.receipt(first.hash) is None
+    assert receipt.gas_used > 0
+    assert receipt.cost_wei >= receipt.gas_used
 
 
 async def test_a_nonce_is_settled_once_as_many_blocks_as_asked_lie_over_it(ground: Ground) -> None:
     ledger = await ground.ledger(confirmations=3)
     await carry_out(ledger, await ledger.prepare_filler())
     for settled in (0, 0, 1):
-        assert await ledger.nonces() == SignerNonces(settled=settled, mined=1, pending=1)
+        assert await counts(ledger) == (settled, 1, 1)
         await ground.mine()
 
 

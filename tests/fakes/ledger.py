@@ -49,6 +49,7 @@ class FakeChain:
         self.automine = True
         self.reachable = True
         self.block = 0
+        self.base_fee_wei = 0  # what offers less stays in the pool
         self.balances: dict[str, int] = {}
         self.nonces: dict[str, int] = {}
         self.pool: dict[tuple[str, int], str] = {}
@@ -60,9 +61,13 @@ class FakeChain:
     def mine(self) -> None:
         """One block, with every transaction whose nonce is next."""
         self.block += 1
-        while ready := [key for key in sorted(self.pool) if key[1] == self.nonces.get(key[0], 0)]:
+        while ready := [key for key in sorted(self.pool) if self._is_next(key)]:
             for key in ready:
                 self._include(key[0], self.pool.pop(key))
+
+    def _is_next(self, key: tuple[str, int]) -> bool:
+        pays = decode(self.pool[key])["fee"] >= self.base_fee_wei
+        return pays and key[1] == self.nonces.get(key[0], 0)
 
     def by_datatoken(self, datatoken: str) -> Nft:
         """The NFT a datatoken belongs to."""
@@ -84,6 +89,7 @@ class FakeChain:
             nft=created.nft if created else "",
             datatoken=created.datatoken if created else "",
             gas_used=said["gas"],
+            cost_wei=said["gas"] * said["fee"],
         )
 
     def refusal(self, sender: str, call: dict[str, Any]) -> str:
@@ -142,6 +148,7 @@ class FakeLedger:
     ) -> None:
         self.chain = chain
         self._confirmations = confirmations
+        self.ceiling_wei = 500 * 10**9
         self._chain_id = chain_id
         self._signer = address(name)
         self.before_call: Callable[[str], None] = lambda name: None
@@ -175,7 +182,8 @@ class FakeLedger:
             pending += 1
         while settled and self._confirmed(settled - 1) < self._confirmations:
             settled -= 1
-        return SignerNonces(settled=settled, mined=mined, pending=pending)
+        block = self.chain.block
+        return SignerNonces(settled=settled, mined=mined, pending=pending, block=block)
 
     async def spent_by(self, nonce: int) -> Spent | None:
         self._request("spent_by")
@@ -216,6 +224,18 @@ class FakeLedger:
         call = {"name": "transfer", "nft": nft, "to": to_checksum_address(to)}
         return self._prepare(nft, call)
 
+    async def prepare_replacement(self, raw: str) -> UnsignedTransaction:
+        self._request("prepare_replacement")
+        said = decode(raw)
+        fee_wei = max(said["fee"] * 9 // 8 + 1, self.chain.base_fee_wei)
+        if fee_wei > self.ceiling_wei:
+            raise TransientError(f"gas costs {fee_wei} wei", "FeeCeiling")
+        to = said["call"].get("nft") or said["call"].get("datatoken") or FACTORY
+        data = json.dumps(said["call"]).encode().hex()
+        return UnsignedTransaction(
+            to=to, data=data, gas=said["gas"], max_fee_wei=fee_wei, tip_wei=1
+        )
+
     async def prepare_filler(self) -> UnsignedTransaction:
         return self._prepare(self._signer, {"name": "filler"})
 
@@ -248,8 +268,10 @@ class FakeLedger:
             return
         if self.chain.balances[sender] < said["gas"] * said["fee"]:
             raise TransientError(f"{sender} can't pay", "PurseEmpty")
-        if self.chain.pool.setdefault((sender, nonce), raw) != raw:
-            raise TransientError("replacement transaction underpriced", "ChainFault")
+        waiting = self.chain.pool.get((sender, nonce), raw)
+        if waiting != raw and said["fee"] < decode(waiting)["fee"] * 1.1:
+            raise TransientError("replacement transaction underpriced", "Underpriced")
+        self.chain.pool[sender, nonce] = raw
         if self.chain.automine:
             self.chain.mine()
 

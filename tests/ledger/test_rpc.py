@@ -71,7 +71,7 @@ def told(error: PosthumanError) -> str:
     return "".join(traceback.format_exception(error))
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
 async def test_an_http_error_is_transient_and_keeps_the_key(
     node: tuple[Node, OceanLedger], status: int
 ) -> None:
@@ -81,6 +81,34 @@ async def test_an_http_error_is_transient_and_keeps_the_key(
         await ledger.balance_wei()
     assert raised.value.reason == "ChainUnreachable"
     assert API_KEY not in told(raised.value)
+
+
+async def test_being_asked_too_often_is_told_as_that(node: tuple[Node, OceanLedger]) -> None:
+    said, ledger = node
+    said.status = 429
+    with pytest.raises(TransientError) as raised:
+        await ledger.balance_wei()
+    assert raised.value.reason == "RateLimited"
+    said.status = 200
+    said.answers["eth_getBalance"] = {"error": {"code": -32005, "message": "limit exceeded"}}
+    with pytest.raises(TransientError) as raised:
+        await ledger.balance_wei()
+    assert raised.value.reason == "RateLimited"
+
+
+async def test_a_node_behind_another_answers_no_question_about_events(
+    node: tuple[Node, OceanLedger],
+) -> None:
+    """Some nodes say "no events" of blocks that they don't have."""
+    said, ledger = node
+    first = deployment_of(polygon()).first_block
+    heights = iter([first + 10, first + 9])
+    said.answers["eth_blockNumber"] = lambda: {"result": hex(next(heights))}
+    said.answers["eth_getTransactionCount"] = {"result": "0x1"}
+    said.answers["eth_getLogs"] = {"result": []}
+    with pytest.raises(TransientError) as raised:
+        await ledger.find("absent")
+    assert raised.value.reason == "NodeLags"
 
 
 async def test_an_answer_that_is_no_json_is_transient(node: tuple[Node, OceanLedger]) -> None:
@@ -130,7 +158,8 @@ async def test_what_is_sent_already_is_success(
     ("message", "reason"),
     [
         ("insufficient funds for gas * price + value", "PurseEmpty"),
-        ("replacement transaction underpriced", "ChainFault"),
+        ("replacement transaction underpriced", "Underpriced"),
+        ("transaction underpriced: gas tip cap 1, minimum needed 25000000000", "Underpriced"),
         ("txpool is full", "ChainFault"),
     ],
 )

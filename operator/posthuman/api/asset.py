@@ -50,6 +50,9 @@ class TransactionRecord(Wire, frozen=True, kw_only=True):
     hash: str
     raw: str = ""
     block: int = 0  # 0: not confirmed
+    replaced: tuple[str, ...] = ()  # hashes of the same step's other bytes: any may be mined
+    gas_used: int = 0
+    cost_wei: str = "0"
 
 
 class AssetStatus(Wire, frozen=True, kw_only=True):
@@ -63,6 +66,8 @@ class AssetStatus(Wire, frozen=True, kw_only=True):
     datatoken: str = ""
     chain_id: int = 0
     transactions: tuple[TransactionRecord, ...] = ()
+    gas_used: int = 0  # by all of them, reverted ones too
+    cost_wei: str = "0"
     conditions: tuple[Condition, ...] = ()
     published_at: str = ""
 

@@ -100,6 +100,7 @@ class ChainSpec(Wire, frozen=True, kw_only=True):
     signer_secret: SecretKeyRef
     contracts: ChainContracts | None = None
     confirmations: int = 1
+    max_fee_gwei: int = 500  # per gas
     metadata_url: str = ""
     provider_url: str = ""
     market_fee: MarketFeeSpec | None = None

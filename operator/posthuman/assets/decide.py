@@ -31,6 +31,7 @@ from posthuman.assets.observed import (
     Observed,
     Problem,
     Release,
+    Replace,
     Send,
 )
 from posthuman.assets.publication_id import publication_id
@@ -47,6 +48,7 @@ from posthuman.ports import Receipt, Spent
 
 SLOWEST_POLL_SECONDS = 5.0
 STANDBY_SECONDS = 2.0
+RAISE_AFTER_SECONDS = 60.0  # about five blocks of Ethereum
 QUICKEST_POLL_SECONDS = 0.1
 
 
@@ -134,7 +136,7 @@ def _on_chain(seen: Observed, chain: ChainSpec, draft: Draft) -> None:
         draft.wait("Confirming", f"{record.step}: waiting for confirmations {count}")
         draft.look_again(_poll_seconds(seen))
     elif not seen.receipt.succeeded:
-        _reverted(record, draft)
+        _reverted(record, seen.receipt, draft)
     else:
         _confirm(seen, record, seen.receipt, draft)
 
@@ -154,8 +156,17 @@ def _without_receipt(
         _superseded(seen, chain, record, draft)
     else:
         draft.on_its_way(record.step)
-        draft.do(Fill(seen.gaps) if seen.gaps else Send(record.raw))
+        draft.do(_bring(seen, record))
         draft.look_again(0 if seen.gaps else _poll_seconds(seen))
+
+
+def _bring(seen: Observed, record: TransactionRecord) -> Fill | Replace | Send:
+    """What brings it nearer to being mined. Only the first in line is held up by its own fee."""
+    if seen.gaps:
+        return Fill(seen.gaps)
+    if seen.next_seconds >= RAISE_AFTER_SECONDS:
+        return Replace(record)
+    return Send(record.raw)
 
 
 def _superseded(seen: Observed, chain: ChainSpec, record: TransactionRecord, draft: Draft) -> None:
@@ -168,7 +179,7 @@ def _superseded(seen: Observed, chain: ChainSpec, record: TransactionRecord, dra
         draft.forget(record.step)
         draft.do(Release(frozenset({record.step})))
         draft.look_again(0)
-    elif seen.spent is None or seen.spent.hash == record.hash:
+    elif seen.spent is None or seen.spent.hash in (record.hash, *record.replaced):
         lags = f"{record.step}: the node says that {record.hash} was mined, and has no receipt yet"
         draft.trouble(Problem("NodeLags", lags, SLOWEST_POLL_SECONDS))
     else:
@@ -189,8 +200,9 @@ def _taken(spent: Spent, chain: ChainSpec, record: TransactionRecord, draft: Dra
     draft.look_again(0 if settled else SLOWEST_POLL_SECONDS)
 
 
-def _reverted(record: TransactionRecord, draft: Draft) -> None:
+def _reverted(record: TransactionRecord, receipt: Receipt, draft: Draft) -> None:
     """It had no effect, so it may be signed anew; what would fail again fails before it is sent."""
+    draft.charge(receipt)
     draft.forget(record.step)
     draft.do(Release(frozenset({record.step})))
     draft.wait("Reverted", f"{record.step}: transaction {record.hash} was reverted; trying again")
@@ -198,7 +210,18 @@ def _reverted(record: TransactionRecord, draft: Draft) -> None:
 
 
 def _confirm(seen: Observed, record: TransactionRecord, receipt: Receipt, draft: Draft) -> None:
-    draft.record(msgspec.structs.replace(record, raw="", block=receipt.block))
+    draft.charge(receipt)
+    others = [found for found in (record.hash, *record.replaced) if found != receipt.hash]
+    confirmed = msgspec.structs.replace(
+        record,
+        hash=receipt.hash,
+        replaced=tuple(others),
+        raw="",
+        block=receipt.block,
+        gas_used=receipt.gas_used,
+        cost_wei=str(receipt.cost_wei),
+    )
+    draft.record(confirmed)
     if record.step == CREATE:
         did = did_of(receipt.nft, draft.status.chain_id)
         draft.update(nft=receipt.nft, datatoken=receipt.datatoken, did=did)

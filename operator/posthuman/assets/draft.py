@@ -11,6 +11,7 @@ from posthuman.api.asset import AssetStatus, ModelAsset, TransactionRecord
 from posthuman.api.conditions import set_condition, timestamp
 from posthuman.api.meta import Condition
 from posthuman.assets.observed import Action, Decision, Problem
+from posthuman.ports import Receipt
 
 ConditionType = Literal["Accepted", "Published", "Ready"]
 
@@ -47,6 +48,13 @@ class Draft:
         """A transaction that had no effect and never will."""
         kept = tuple(found for found in self.status.transactions if found.step != step)
         self.update(transactions=kept)
+
+    def charge(self, receipt: Receipt) -> None:
+        """What a transaction cost, whether it had an effect or not."""
+        self.update(
+            gas_used=self.status.gas_used + receipt.gas_used,
+            cost_wei=str(int(self.status.cost_wei) + receipt.cost_wei),
+        )
 
     def accept(self) -> None:
         """Nothing that the manifest says stands against it."""

@@ -6,6 +6,7 @@ first thing that hinders looking is remembered as the problem; decide() puts it 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -21,7 +22,7 @@ from posthuman.assets.publication_id import publication_id
 from posthuman.assets.review import reward_wei
 from posthuman.assets.steps import needs_manifest
 from posthuman.errors import NotFound, PosthumanError, TransientError
-from posthuman.ports import Cluster, Ledger, NonceBook, ResultStore
+from posthuman.ports import Cluster, Ledger, NonceBook, ResultStore, SignerNonces
 
 StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
 LedgerOf = Callable[[ComputeEnvironment], Awaitable[Ledger]]
@@ -81,7 +82,9 @@ class Observer:
         if is_true(seen.asset.status.conditions, "Published"):
             return seen
         try:
-            seen = msgspec.structs.replace(seen, nonces=await ledger.nonces())
+            nonces = await ledger.nonces()
+            _check_not_behind(seen.asset, nonces)
+            seen = msgspec.structs.replace(seen, nonces=nonces)
             seen = await self._on_chain(seen, publication, ledger, book)
             return await self._with_manifest(seen, environment)
         except PosthumanError as error:
@@ -93,7 +96,10 @@ class Observer:
         record, nonces = seen.open_record, seen.nonces
         if record is None or nonces is None:
             return msgspec.structs.replace(seen, facts=await _facts(seen, publication, ledger))
-        seen = msgspec.structs.replace(seen, receipt=await ledger.receipt(record.hash))
+        hashes = (record.hash, *record.replaced)
+        receipts = await asyncio.gather(*(ledger.receipt(found) for found in hashes))
+        receipt = next((found for found in receipts if found), None)
+        seen = msgspec.structs.replace(seen, receipt=receipt)
         if seen.receipt is None and nonces.mined > record.nonce:
             seen = msgspec.structs.replace(seen, spent=await ledger.spent_by(record.nonce))
             return msgspec.structs.replace(seen, facts=await _facts(seen, publication, ledger))
@@ -131,6 +137,17 @@ async def _facts(seen: Observed, publication: str, ledger: Ledger) -> ChainFacts
         if reward and wanted
         else 0,
     )
+
+
+def _check_not_behind(asset: ModelAsset, nonces: SignerNonces) -> None:
+    """What a node doesn't know yet it can't deny."""
+    known = max((record.block for record in asset.status.transactions), default=0)
+    if nonces.block < known:
+        raise TransientError(
+            f"the node is at block {nonces.block}, and this publication was confirmed up to block "
+            f"{known}: it lags, or serves another chain of that number; it is waited for",
+            "NodeLags",
+        )
 
 
 def _at_rest(asset: ModelAsset) -> bool:

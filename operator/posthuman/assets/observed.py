@@ -52,6 +52,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     spent: Spent | None = None  # who used the open transaction's nonce, where it has no receipt
     facts: ChainFacts | None = None  # read where no receipt is to be waited for
     waited_seconds: float = 0.0  # for the open transaction
+    next_seconds: float = 0.0  # that long its nonce has been the next to be mined
 
     @property
     def open_record(self) -> TransactionRecord | None:
@@ -83,6 +84,12 @@ class Send(msgspec.Struct, frozen=True):
     """Send bytes that the API server holds."""
 
     raw: str
+
+
+class Replace(msgspec.Struct, frozen=True):
+    """Sign the open transaction anew with a higher fee and the same nonce."""
+
+    record: TransactionRecord
 
 
 class SignCreate(msgspec.Struct, frozen=True):
@@ -120,7 +127,7 @@ class SignTransfer(msgspec.Struct, frozen=True):
 
 
 Sign = SignCreate | SignMetadata | SignMint | SignTransfer
-Action = AddFinalizer | DropFinalizer | Release | Fill | Send | Sign
+Action = AddFinalizer | DropFinalizer | Release | Fill | Send | Replace | Sign
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

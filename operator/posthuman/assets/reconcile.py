@@ -1,6 +1,7 @@
 """The level-triggered loop of an asset: observe → decide → act → one status write, then the story.
 
-It keeps no memory that matters: `_waiting_since` only paces how often a receipt is asked for.
+It keeps no memory that matters: `_waiting_since` only paces how often a receipt is asked for, and
+`_next_since` when a fee is raised.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from posthuman.assets.observed import (
     Fill,
     Observed,
     Release,
+    Replace,
     Send,
     Sign,
     SignCreate,
@@ -33,7 +35,7 @@ from posthuman.assets.observed import (
 from posthuman.assets.publication_id import publication_id
 from posthuman.assets.steps import unused_nonces
 from posthuman.assets.story import story
-from posthuman.errors import Conflict, PosthumanError, UserError
+from posthuman.errors import Conflict, PosthumanError, TransientError, UserError
 from posthuman.ports import Clock, Cluster, Ledger, UnsignedTransaction
 
 
@@ -47,6 +49,7 @@ class AssetReconciler:
         self._clock = clock
         self._books = Bookkeeper(cluster)
         self._waiting_since: dict[str, datetime] = {}
+        self._next_since: dict[str, datetime] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; seconds until the next is due by itself. Raises TransientError."""
@@ -54,7 +57,9 @@ class AssetReconciler:
         if asset is None:
             return None
         seen, ledger = await self._observer.observe(asset)
-        seen = msgspec.structs.replace(seen, waited_seconds=self._waited(seen))
+        seen = msgspec.structs.replace(
+            seen, waited_seconds=self._waited(seen), next_seconds=self._been_next(seen)
+        )
         decision = decide(seen, self._clock.now())
         if ledger:
             decision = await self._act_on_chain(seen, decision, ledger)
@@ -71,6 +76,16 @@ class AssetReconciler:
             return (now - self._waiting_since.pop(record.hash, now)).total_seconds()
         return (now - self._waiting_since.setdefault(record.hash, now)).total_seconds()
 
+    def _been_next(self, seen: Observed) -> float:
+        """Seconds since this process first saw that only its fee can hold it up."""
+        record, now = seen.open_record, self._clock.now()
+        if record is None or seen.nonces is None or seen.receipt:
+            return 0.0
+        if seen.nonces.mined != record.nonce:
+            self._next_since.pop(record.hash, None)
+            return 0.0
+        return (now - self._next_since.setdefault(record.hash, now)).total_seconds()
+
     async def _act_on_chain(self, seen: Observed, decision: Decision, ledger: Ledger) -> Decision:
         """Sign or send, never both; what fails is told by the one status write."""
         try:
@@ -79,11 +94,12 @@ class AssetReconciler:
                     await ledger.send(action.raw)
                 elif isinstance(action, Fill):
                     await self._books.fill(action.nonces, ledger)
+                elif isinstance(action, Replace):
+                    record = await self._replace(action.record, ledger)
+                    decision = _recorded(decision, record)
                 elif isinstance(action, Sign):
-                    status = await self._sign(seen, decision.status, action, ledger)
-                    decision = Decision(
-                        status=status, requeue_after_seconds=decision.requeue_after_seconds
-                    )
+                    record = await self._sign(seen, decision.status, action, ledger)
+                    decision = _recorded(decision, record)
         except Conflict:
             raise
         except PosthumanError as error:
@@ -92,7 +108,7 @@ class AssetReconciler:
 
     async def _sign(
         self, seen: Observed, status: AssetStatus, action: Sign, ledger: Ledger
-    ) -> AssetStatus:
+    ) -> TransactionRecord:
         """Gas and fees first: once the nonce is reserved, nothing but a crash delays its bytes."""
         try:
             unsigned = await _prepare(action, ledger)
@@ -103,9 +119,19 @@ class AssetReconciler:
         name = holder(status.publication_id, action.step)
         nonce = await self._books.reserve(name, nonces, ledger)
         signed = ledger.sign(unsigned, nonce)
-        record = TransactionRecord(step=action.step, nonce=nonce, hash=signed.hash, raw=signed.raw)
-        kept = tuple(found for found in status.transactions if found.step != action.step)
-        return msgspec.structs.replace(status, transactions=(*kept, record))
+        return TransactionRecord(step=action.step, nonce=nonce, hash=signed.hash, raw=signed.raw)
+
+    async def _replace(self, record: TransactionRecord, ledger: Ledger) -> TransactionRecord:
+        """Where no more can be offered, the old bytes are brought again."""
+        try:
+            unsigned = await ledger.prepare_replacement(record.raw)
+        except TransientError:
+            await ledger.send(record.raw)
+            raise
+        signed = ledger.sign(unsigned, record.nonce)
+        self._next_since.pop(record.hash, None)
+        replaced = (record.hash, *record.replaced)
+        return msgspec.structs.replace(record, hash=signed.hash, raw=signed.raw, replaced=replaced)
 
     async def _write(self, asset: ModelAsset, status: AssetStatus) -> None:
         if status == asset.status:
@@ -128,6 +154,13 @@ class AssetReconciler:
                     await self._cluster.set_finalizer("ModelAsset", key, False)
                 case _:
                     continue
+
+
+def _recorded(decision: Decision, record: TransactionRecord) -> Decision:
+    """Signed bytes go into the status, and nothing else happens in this pass."""
+    kept = tuple(found for found in decision.status.transactions if found.step != record.step)
+    status = msgspec.structs.replace(decision.status, transactions=(*kept, record))
+    return Decision(status=status, requeue_after_seconds=decision.requeue_after_seconds)
 
 
 async def _prepare(action: Sign, ledger: Ledger) -> UnsignedTransaction:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import cast
 
-from eth_typing import ChecksumAddress, HexStr
+from eth_typing import BlockNumber, ChecksumAddress, HexStr
 from web3.exceptions import Web3RPCError
-from web3.types import LogReceipt
+from web3.types import FilterParams, LogReceipt
 
+from posthuman.errors import TransientError
 from posthuman.ledger.rpc import Web3
 
 BLOCKS_A_REQUEST = 10_000  # what public nodes commonly allow
@@ -40,11 +42,17 @@ def address_topic(address: str) -> str:
 async def _logs(
     web3: Web3, address: ChecksumAddress, topics: Sequence[str | None], first: int, last: int
 ) -> list[LogReceipt]:
-    return await web3.eth.get_logs(
-        {
-            "address": address,
-            "fromBlock": first,
-            "toBlock": last,
-            "topics": cast("Sequence[HexStr]", topics),
-        }
-    )
+    """Some nodes answer for blocks that they don't have yet as if nothing had happened there."""
+    wanted: FilterParams = {
+        "address": address,
+        "fromBlock": BlockNumber(first),
+        "toBlock": BlockNumber(last),
+        "topics": cast("Sequence[HexStr]", topics),
+    }
+    latest, found = await asyncio.gather(web3.eth.block_number, web3.eth.get_logs(wanted))
+    if latest < last:
+        raise TransientError(
+            f"the node is at block {latest}, and another answer told of block {last}: it lags",
+            "NodeLags",
+        )
+    return found

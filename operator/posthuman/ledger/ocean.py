@@ -11,24 +11,26 @@ The datatoken has no payment collector of its own, so payments go to whoever own
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from decimal import Decimal
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
-from eth_typing import ChecksumAddress, HexStr
+from eth_typing import BlockNumber, ChecksumAddress, HexStr
 from web3 import AsyncWeb3
 from web3.constants import ADDRESS_ZERO
 from web3.contract import AsyncContract
 from web3.contract.async_contract import AsyncContractFunction
 from web3.exceptions import TransactionNotFound
-from web3.types import TxReceipt
+from web3.types import BlockIdentifier, TxReceipt
 
 from posthuman.api.environment import ChainSpec
 from posthuman.errors import UserError
 from posthuman.ledger.account import account_of
 from posthuman.ledger.contracts import Deployment, abi_of, deployment_of
 from posthuman.ledger.creations import Creations, created_in, factory_contract
+from posthuman.ledger.fees import GWEI, SMALLEST_TIP_WEI, FeePolicy
 from posthuman.ledger.logs import address_topic, logs_between
 from posthuman.ledger.rpc import Web3, open_web3, translated
 from posthuman.ledger.signer import WEI, Signer
@@ -64,6 +66,15 @@ def open_ledger(rpc_url: str, private_key: bytes, chain: ChainSpec) -> OceanLedg
         chain.chain_id,
         deployment_of(chain),
         chain.confirmations,
+        fee_policy(chain),
+    )
+
+
+def fee_policy(chain: ChainSpec) -> FeePolicy:
+    """What may be offered for gas."""
+    return FeePolicy(
+        ceiling_wei=chain.max_fee_gwei * GWEI,
+        smallest_tip_wei=SMALLEST_TIP_WEI.get(chain.chain_id, 0),
     )
 
 
@@ -77,10 +88,12 @@ class OceanLedger:
         chain_id: int,
         deployment: Deployment,
         confirmations: int,
+        fees: FeePolicy,
     ) -> None:
         self._web3 = web3
-        self._signer = Signer(web3, account, chain_id, confirmations)
+        self._signer = Signer(web3, account, chain_id, confirmations, fees)
         self._chain_id = chain_id
+        self._height = 0  # the latest block that was told: a node that knows less of it lags
         self._factory = factory_contract(web3, deployment)
         self._creations = Creations(web3, deployment, account.address)
 
@@ -115,7 +128,9 @@ class OceanLedger:
         return await self._signer.balance_wei()
 
     async def nonces(self) -> SignerNonces:
-        return await self._signer.nonces()
+        nonces = await self._signer.nonces()
+        self._height = max(self._height, nonces.block)
+        return nonces
 
     async def spent_by(self, nonce: int) -> Spent | None:
         return await self._signer.spent_by(nonce)
@@ -172,6 +187,9 @@ class OceanLedger:
         call = self._nft(nft).functions.safeTransferFrom(self.signer, receiver, TOKEN_ID)
         return await self._prepare(call, f"transferring {nft} to {to}")
 
+    async def prepare_replacement(self, raw: str) -> UnsignedTransaction:
+        return await self._signer.prepare_replacement(raw)
+
     async def prepare_filler(self) -> UnsignedTransaction:
         return await self._signer.prepare(self.signer, "0x", "using up a nonce")
 
@@ -188,15 +206,17 @@ class OceanLedger:
 
     async def receipt(self, transaction_hash: str) -> Receipt | None:
         with translated(f"reading the receipt of {transaction_hash}"):
-            try:
-                mined = await self._web3.eth.get_transaction_receipt(HexStr(transaction_hash))
-            except TransactionNotFound:
-                return None
-        return self._receipt(mined, await self._latest_block())
+            latest, mined = await asyncio.gather(
+                self._web3.eth.block_number, self._mined(transaction_hash)
+            )
+        self._height = max(self._height, latest)
+        return self._receipt(mined, latest) if mined else None
 
-    async def _latest_block(self) -> int:
-        with translated("reading the number of the latest block"):
-            return await self._web3.eth.block_number
+    async def _mined(self, transaction_hash: str) -> TxReceipt | None:
+        try:
+            return await self._web3.eth.get_transaction_receipt(HexStr(transaction_hash))
+        except TransactionNotFound:
+            return None
 
     def _receipt(self, mined: TxReceipt, latest_block: int) -> Receipt:
         creation = created_in(self._factory, mined)
@@ -208,25 +228,32 @@ class OceanLedger:
             nft=creation.nft if creation else "",
             datatoken=creation.datatoken if creation else "",
             gas_used=mined["gasUsed"],
+            cost_wei=mined["gasUsed"] * mined["effectiveGasPrice"],
         )
 
     async def minted_wei(self, datatoken: str, to: str, since_block: int) -> int:
-        latest = await self._latest_block()
         topics = [_TRANSFER, address_topic(ADDRESS_ZERO), address_topic(to)]
         address = AsyncWeb3.to_checksum_address(datatoken)
         with translated(f"reading the mints of {datatoken}"):
+            latest = max(self._height, await self._web3.eth.block_number)
             logs = await logs_between(self._web3, address, topics, since_block, latest)
         return sum(int.from_bytes(log["data"]) for log in logs)
 
     async def has_metadata(self, nft: str) -> bool:
         with translated(f"reading the metadata of {nft}"):
-            said = await self._nft(nft).functions.getMetaData().call()
+            call = self._nft(nft).functions.getMetaData()
+            said = await call.call(block_identifier=self._block())
         return bool(said[3])
 
     async def nft_owner(self, nft: str) -> str:
         with translated(f"reading the owner of {nft}"):
-            owner: ChecksumAddress = await self._nft(nft).functions.ownerOf(TOKEN_ID).call()
+            call = self._nft(nft).functions.ownerOf(TOKEN_ID)
+            owner: ChecksumAddress = await call.call(block_identifier=self._block())
         return str(owner)
+
+    def _block(self) -> BlockIdentifier:
+        """Facts are read where the nonces were, so that a lagging node can't hide what is done."""
+        return BlockNumber(self._height) if self._height else "latest"
 
     def _nft(self, address: str) -> AsyncContract:
         return self._web3.eth.contract(AsyncWeb3.to_checksum_address(address), abi=_NFT_ABI)

@@ -31,6 +31,9 @@ _ALREADY_SENT = ("already known", "nonce too low", "already imported", "alreadyk
 _UNREACHABLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError, RequestTimedOut)
 _VENDOR_ERRORS = (*_UNREACHABLE, Web3Exception, json.JSONDecodeError)
 _UNFUNDED = "insufficient funds"
+_UNDERPRICED = "underpriced"
+_TOO_MANY_REQUESTS = 429
+_LIMITED_CODES = (-32005, 429)  # EIP-1474's "limit exceeded", and what providers write instead
 
 Web3 = AsyncWeb3[BatchingProvider]
 
@@ -66,16 +69,34 @@ def _translate(error: Exception, doing: str) -> PosthumanError:
         return UserError(f"{doing}: no such contract at that address", "ContractMissing")
     if isinstance(error, Web3RPCError):
         return _of_rpc(error, doing)
+    if isinstance(error, aiohttp.ClientResponseError) and error.status == _TOO_MANY_REQUESTS:
+        return _rate_limited(doing)
     if isinstance(error, _UNREACHABLE):
         return TransientError(f"{doing}: {_unreachable(error)}", "ChainUnreachable")
     return TransientError(f"{doing}: {type(error).__name__}: {_scrub(error)}", "ChainFault")
 
 
+def _rate_limited(doing: str) -> PosthumanError:
+    return TransientError(
+        f"{doing}: the node answers that it is asked too often; it goes on by itself, and sooner "
+        "with a node that allows more requests a second",
+        "RateLimited",
+    )
+
+
 def _of_rpc(error: Web3RPCError, doing: str) -> PosthumanError:
+    said = (error.rpc_response or {}).get("error")
+    if isinstance(said, dict) and said.get("code") in _LIMITED_CODES:
+        return _rate_limited(doing)
     if _UNFUNDED in str(error).lower():
         return TransientError(
             f"{doing}: the signer can't pay for gas; send it some of the chain's coin",
             "PurseEmpty",
+        )
+    if _UNDERPRICED in str(error).lower():
+        return TransientError(
+            f"{doing}: the node wants a higher fee ({_scrub(error)}); it is raised by and by",
+            "Underpriced",
         )
     return TransientError(f"{doing}: the node answers: {_scrub(error)}", "ChainFault")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import msgspec
 from eth_account.signers.local import LocalAccount
 from eth_typing import BlockNumber, HexStr
 from web3 import AsyncWeb3
@@ -15,11 +16,12 @@ from web3.exceptions import Web3RPCError
 from web3.types import BlockData, TxParams
 
 from posthuman.errors import TransientError, UserError
+from posthuman.ledger.fees import FeePolicy, Fees, Market, offered, raised
+from posthuman.ledger.raw import unsigned_of
 from posthuman.ledger.rpc import Web3, says_already_sent, translated
 from posthuman.ports import SignerNonces, Spent, Transaction, UnsignedTransaction
 
 GAS_MARGIN = Decimal("1.2")
-BASE_FEE_MARGIN = 3  # the base fee may triple (10 full blocks) before a transaction stalls
 WEI = Decimal(10**18)
 
 
@@ -27,12 +29,18 @@ class Signer:
     """One account on one chain."""
 
     def __init__(
-        self, web3: Web3, account: LocalAccount, chain_id: int, confirmations: int
+        self,
+        web3: Web3,
+        account: LocalAccount,
+        chain_id: int,
+        confirmations: int,
+        fees: FeePolicy,
     ) -> None:
         self._web3 = web3
         self._account = account
         self._chain_id = chain_id
         self._confirmations = confirmations
+        self._fees = fees
 
     @property
     def address(self) -> str:
@@ -60,7 +68,8 @@ class Signer:
             )
             self.check_chain_id(chain_id)
             settled = await self._count_at(block - self._confirmations + 1, block, mined)
-        return SignerNonces(settled=settled, mined=mined, pending=max(mined, pending))
+        pending = max(mined, pending)
+        return SignerNonces(settled=settled, mined=mined, pending=pending, block=block)
 
     async def _count_at(self, wanted: int, latest: int, mined: int) -> int:
         """Transactions mined up to a block; `mined` of them up to the latest."""
@@ -107,23 +116,39 @@ class Signer:
         return None
 
     async def prepare(self, to: str, data: str, doing: str) -> UnsignedTransaction:
-        """With gas and fees. Raises UserError where it would revert, TransientError: PurseEmpty."""
+        """With gas and fees. Raises UserError where it would revert, TransientError: PurseEmpty,
+        FeeCeiling."""
         receiver = AsyncWeb3.to_checksum_address(to)
         params: TxParams = {"from": self._account.address, "to": receiver, "data": HexStr(data)}
-        eth = self._web3.eth
         with translated(doing):
-            estimate, tip, block, balance = await asyncio.gather(
-                eth.estimate_gas(params),
-                eth.max_priority_fee,
-                eth.get_block("latest"),
-                eth.get_balance(self._account.address),
+            estimate, market, balance = await asyncio.gather(
+                self._web3.eth.estimate_gas(params),
+                self._market(),
+                self._web3.eth.get_balance(self._account.address),
             )
-        if "baseFeePerGas" not in block:
-            raise UserError(f"chain {self._chain_id} has no EIP-1559 fees", "FeesUnsupported")
-        gas = int(estimate * GAS_MARGIN)
-        max_fee = block["baseFeePerGas"] * BASE_FEE_MARGIN + tip
-        self._check_purse(doing, gas * max_fee, balance)
-        return UnsignedTransaction(to=to, data=data, gas=gas, max_fee_wei=max_fee, tip_wei=tip)
+        gas, fees = int(estimate * GAS_MARGIN), offered(market, self._fees)
+        self._check_purse(doing, gas * fees.max_wei, balance)
+        return UnsignedTransaction(
+            to=str(receiver), data=data, gas=gas, max_fee_wei=fees.max_wei, tip_wei=fees.tip_wei
+        )
+
+    async def prepare_replacement(self, raw: str) -> UnsignedTransaction:
+        """The same call with more to offer."""
+        old = unsigned_of(raw)
+        doing = "raising a transaction's fee"
+        with translated(doing):
+            market, balance = await asyncio.gather(
+                self._market(), self._web3.eth.get_balance(self._account.address)
+            )
+        fees = raised(Fees(max_wei=old.max_fee_wei, tip_wei=old.tip_wei), market, self._fees)
+        self._check_purse(doing, old.gas * fees.max_wei, balance)
+        return msgspec.structs.replace(old, max_fee_wei=fees.max_wei, tip_wei=fees.tip_wei)
+
+    async def _market(self) -> Market:
+        price, block = await asyncio.gather(
+            self._web3.eth.gas_price, self._web3.eth.get_block("latest")
+        )
+        return Market(gas_price_wei=price, base_fee_wei=block.get("baseFeePerGas"))
 
     def _check_purse(self, doing: str, cost_wei: int, balance_wei: int) -> None:
         if balance_wei < cost_wei:
@@ -135,19 +160,15 @@ class Signer:
 
     def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
         """The same bytes each time it is given the same."""
-        signed = self._account.sign_transaction(
-            {
-                "type": 2,
-                "chainId": self._chain_id,
-                "nonce": nonce,
-                "to": AsyncWeb3.to_checksum_address(unsigned.to),
-                "value": 0,
-                "data": HexStr(unsigned.data),
-                "gas": unsigned.gas,
-                "maxFeePerGas": unsigned.max_fee_wei,
-                "maxPriorityFeePerGas": unsigned.tip_wei,
-            }
-        )
+        call: dict[str, int | HexStr] = {
+            "chainId": self._chain_id,
+            "nonce": nonce,
+            "to": HexStr(unsigned.to),
+            "value": 0,
+            "data": HexStr(unsigned.data),
+            "gas": unsigned.gas,
+        }
+        signed = self._account.sign_transaction({**call, **_price(unsigned)})
         raw = AsyncWeb3.to_hex(signed.raw_transaction)
         return Transaction(hash=AsyncWeb3.to_hex(signed.hash), raw=raw, nonce=nonce)
 
@@ -159,3 +180,13 @@ class Signer:
             except Web3RPCError as error:
                 if not says_already_sent(error):
                     raise
+
+
+def _price(unsigned: UnsignedTransaction) -> dict[str, int | HexStr]:
+    if unsigned.tip_wei is None:
+        return {"gasPrice": unsigned.max_fee_wei}
+    return {
+        "type": 2,
+        "maxFeePerGas": unsigned.max_fee_wei,
+        "maxPriorityFeePerGas": unsigned.tip_wei,
+    }
