@@ -33,6 +33,10 @@ CLASS_NAMES: dict[TaskName, dict[str, str]] = {
 }
 
 
+# A class may do several (BartForConditionalGeneration); the first is what people mean by it.
+AUTO_ORDER: tuple[TaskName, ...] = ("causal-lm", "seq2seq-lm", *TASK_NAMES)
+
+
 def tasks_of(model_type: str) -> list[TaskName]:
     """Those that the type has a head for."""
     return [name for name in TASK_NAMES if model_type in CLASS_NAMES[name]]
@@ -43,9 +47,18 @@ def choose_task(wanted: str, config: Any) -> TaskName:
 
     Raises UnsupportedModel, BadParameter.
     """
+    name = _asked_for(wanted, config)
+    if name == "seq2seq-lm" and not config.is_encoder_decoder:
+        raise UnsupportedModel(
+            f"Models of type {config.model_type} don't read their source as text (but audio)."
+        )
+    return name
+
+
+def _asked_for(wanted: str, config: Any) -> TaskName:
     if wanted != "auto":
         return _supported(task_name(wanted), config.model_type)
-    for name in TASK_NAMES:
+    for name in AUTO_ORDER:
         if CLASS_NAMES[name].get(config.model_type) in (config.architectures or ()):
             return name
     return _only(tasks_of(config.model_type), config)

@@ -13,6 +13,7 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer
 
 from algorithms.shared.failures import BadModel, UnsupportedModel
 from algorithms.shared.models.base import LoadedModel, LoadRequest
+from algorithms.shared.models.causal import make_causal
 from algorithms.shared.models.heads import AUTO_CLASSES, choose_task, renamed_body
 from algorithms.shared.models.policy import (
     check_code,
@@ -33,6 +34,7 @@ LOADING_ERRORS = (
     KeyError,
     TypeError,
     AttributeError,
+    AssertionError,
     RuntimeError,
     ImportError,
     SafetensorError,
@@ -105,8 +107,8 @@ def _read(auto_class: Any, folder: Path, what: str) -> Any:
 
 def _prepare(config: Any, name: TaskName, request: LoadRequest, padding: int) -> None:
     """What the task asks of the config before the network is made."""
-    if name == "causal-lm" and getattr(config, "is_decoder", None) is False:
-        config.is_decoder = True  # an encoder's head (BERT's) else sees the token it predicts
+    if name == "causal-lm":
+        make_causal(config)
     if name == "sequence-classification":
         config.get_text_config().pad_token_id = padding  # tells a decoder where a row ends
     if name in CLASSIFIERS and request.labels:

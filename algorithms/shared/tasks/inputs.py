@@ -98,9 +98,12 @@ def row_multiple(config: Any) -> int:
     """What a row's length must divide by.
 
     Reformer trains on whole chunks only, and with axial positions on the one length that they are
-    made for (Kitaev et al. 2020, sections 2 and 4).
+    made for (Kitaev et al. 2020, sections 2 and 4). Perceiver says something of every position.
     """
-    if getattr(config, "model_type", "") != "reformer":
+    kind = getattr(config, "model_type", "")
+    if kind == "perceiver":
+        return int(config.max_position_embeddings)
+    if kind != "reformer":
         return 1
     if config.axial_pos_embds:
         return math.prod(config.axial_pos_shape)

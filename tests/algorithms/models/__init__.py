@@ -1,0 +1,1 @@
+"""Tests of tasks and loading, and the proof of what each model type can do."""
