@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 PANEL_INCHES = 3.2
 HEIGHT_INCHES = 3.6
 DOTS_PER_INCH = 120
@@ -15,6 +13,8 @@ DOTS_PER_INCH = 120
 
 def write_plot(path: Path, rows: Sequence[Mapping[str, Any]], figures: Sequence[str]) -> None:
     """Drawn with Agg, without pyplot: no display, no state, no date in the file."""
+    from matplotlib.figure import Figure  # only here: a second that no other rank waits
+
     figure = Figure(figsize=(PANEL_INCHES * len(figures), HEIGHT_INCHES), layout="tight")
     panels = figure.subplots(1, len(figures), squeeze=False)[0]
     for axes, name in zip(panels, figures, strict=True):

@@ -7,9 +7,11 @@ import random
 
 import pytest
 import torch
+from sklearn.metrics import f1_score
 
 from algorithms.evaluate import table
 from algorithms.evaluate.judges.answers import LONGEST_ANSWER, best_span
+from algorithms.evaluate.judges.classes import macro_f1
 from algorithms.evaluate.judges.spans import (
     Found,
     Span,
@@ -48,6 +50,15 @@ def test_a_span_is_right_only_as_a_whole() -> None:
     precision, recall, f1 = precision_recall_f1(counts)
     assert [precision, recall, f1] == pytest.approx([1 / 3, 1 / 4, 2 / 7])
     assert precision_recall_f1([Found(0, 0, 0)]) == (0, 0, 0)
+
+
+def test_macro_f1_is_scikit_learns() -> None:
+    draw = random.Random(2)
+    for classes in (1, 2, 5):
+        pairs = [(draw.randrange(classes), draw.randrange(classes + 1)) for _ in range(20)]
+        expected, predicted = zip(*pairs, strict=True)
+        reference = f1_score(expected, predicted, average="macro", zero_division=0)
+        assert macro_f1(pairs) == pytest.approx(reference)
 
 
 def test_only_entity_tags_are_counted_as_entities() -> None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
-
 from algorithms.evaluate.judges.base import Judge, perplexed
 from algorithms.shared.data.base import Record
 from algorithms.shared.models.base import LoadedModel
@@ -45,6 +42,9 @@ class TargetTextJudge(Judge):
         return [text.strip() for text in texts]
 
     def figures(self, records: Sequence[Record], scored: Sequence[Scored]) -> dict[str, float]:
+        from sacrebleu.metrics.bleu import BLEU  # only here: other tasks needn't wait for it
+        from sacrebleu.metrics.chrf import CHRF
+
         made = [_text(one) for one in scored]
         references = [[record.fields["target"] for record in records]]
         return {

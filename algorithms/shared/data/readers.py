@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow
-import pyarrow.parquet
 
 from algorithms.shared.data.lines import LONGEST_LINE, numbered_lines
 from algorithms.shared.data.nesting import DEEPEST, is_shallow
@@ -21,8 +19,13 @@ from algorithms.shared.failures import MalformedDataset
 Rows = Iterator[tuple[int, Mapping[str, Any]]]
 LONGEST_PARAGRAPH = 2**20  # characters; a longer one is cut at the end of a line
 ROWS_A_BATCH = 64  # of a Parquet file: what is in memory at once
-READ_BYTES = 2**20
 LARGEST_METADATA = 256 * 2**20  # bytes, and entries, that a Parquet footer may announce
+PARQUET_OPTIONS = {
+    "pre_buffer": False,
+    "buffer_size": 2**20,  # bytes that are read at once
+    "thrift_string_size_limit": LARGEST_METADATA,
+    "thrift_container_size_limit": LARGEST_METADATA,
+}
 
 
 def rows_of(name: str, file: Path, columns: Collection[str]) -> Rows:
@@ -106,9 +109,12 @@ def _by_name(place: str, header: list[str], row: list[str]) -> Mapping[str, Any]
 
 def _parquet(name: str, file: Path, columns: Collection[str]) -> Rows:
     """Rows are counted from 1. Read page by page: a row group never is in memory whole."""
+    import pyarrow  # only here: other formats needn't wait for it
+    import pyarrow.parquet
+
     number = 0
     try:
-        with _opened(file) as table:
+        with pyarrow.parquet.ParquetFile(file, **PARQUET_OPTIONS) as table:
             present = [column for column in columns if column in table.schema_arrow.names]
             for batch in table.iter_batches(ROWS_A_BATCH, columns=present, use_threads=False):
                 for row in batch.to_pylist():
@@ -119,16 +125,6 @@ def _parquet(name: str, file: Path, columns: Collection[str]) -> Rows:
         raise MalformedDataset(
             f"{name}, from row {number + 1} on: is not Parquet, or damaged ({first_line})."
         ) from error
-
-
-def _opened(file: Path) -> pyarrow.parquet.ParquetFile:
-    return pyarrow.parquet.ParquetFile(
-        file,
-        pre_buffer=False,
-        buffer_size=READ_BYTES,
-        thrift_string_size_limit=LARGEST_METADATA,
-        thrift_container_size_limit=LARGEST_METADATA,
-    )
 
 
 READERS: dict[str, Callable[[str, Path, Collection[str]], Rows]] = {
