@@ -129,7 +129,7 @@ def _backward(engine: Engine, step: int, parts: int, poison: bool | None) -> flo
     return float(nats) / targets
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _held_out(engine: Engine) -> float:
     """By the network alone, as the loop scores what is held out."""
     engine.network.eval()
@@ -138,7 +138,7 @@ def _held_out(engine: Engine) -> float:
     return float(task.loss_sum(task.outputs(engine.network, batch), batch)) / task.targets(batch)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def generated(network: Any) -> list[int]:
     """The prompt and four tokens, the likeliest each time."""
     prompt = torch.tensor([PROMPT])

@@ -47,7 +47,7 @@ def score_held_out(
     return score if score.targets else None
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode: weights that ZeRO-3 gathers in it can't be trained after
 def _score(
     engine: Engine, task: ModelTask, example: Example, device: torch.device, dtype: torch.dtype
 ) -> tuple[float, int]:
