@@ -24,7 +24,7 @@ PARAMETERS_FILE = "algoCustomData.json"
 def main(folder: Path, kind: type[P], program: str, arguments: Sequence[str] | None = None) -> int:
     """Run the module `program` (its `run(task)`); returns the exit code."""
     algorithm = json.loads((folder / "algorithm.json").read_text())
-    options = _parser(algorithm, kind).parse_args(arguments)
+    options = _parser(folder.name, algorithm, kind).parse_args(arguments)
     if options.schema:
         print(json.dumps(json_schema(kind, algorithm["name"]), indent=2))
         return 0
@@ -63,12 +63,11 @@ def _run(
     importlib.import_module(program).run(task)
 
 
-def _parser(algorithm: dict[str, Any], kind: type[P]) -> argparse.ArgumentParser:
-    name = algorithm["name"]
+def _parser(folder: str, algorithm: dict[str, Any], kind: type[P]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f"python algorithms/{name}",
+        prog=f"python algorithms/{folder}",
         description=algorithm["description"],
-        epilog=f"Parameters: {', '.join(wire_names(kind))}. See algorithms/{name}/README.md.",
+        epilog=f"Parameters: {', '.join(wire_names(kind))}. See algorithms/{folder}/README.md.",
     )
     for input_name, option in algorithm["inputs"].items():
         parser.add_argument(

@@ -65,6 +65,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 def _main(algorithm: str, arguments: Sequence[str]) -> int:
     from algorithms.evaluate.parameters import EvaluateParameters
     from algorithms.generate.parameters import GenerateParameters
+    from algorithms.question_answer.parameters import QuestionAnswerParameters
     from algorithms.shared.command import main
     from algorithms.train.parameters import TrainParameters
 
@@ -72,10 +73,15 @@ def _main(algorithm: str, arguments: Sequence[str]) -> int:
         "train": TrainParameters,
         "evaluate": EvaluateParameters,
         "generate": GenerateParameters,
+        "question-answer": QuestionAnswerParameters,
     }
-    return main(
-        ALGORITHMS / algorithm, kinds[algorithm], f"algorithms.{algorithm}.program", arguments
-    )
+    folder = folder_of(algorithm)
+    return main(folder, kinds[algorithm], f"algorithms.{folder.name}.program", arguments)
+
+
+def folder_of(algorithm: str) -> Path:
+    """A package's name has no hyphen."""
+    return ALGORITHMS / algorithm.replace("-", "_")
 
 
 def command_line(parameters: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
@@ -91,10 +97,10 @@ def run_process(
     algorithm: str, arguments: Sequence[str], ranks: int = 1, **variables: str
 ) -> Ended:
     """The real command, alone or under torchrun; one thread a rank, as torchrun sets it."""
-    program = [sys.executable, str(ALGORITHMS / algorithm)]
+    program = [sys.executable, str(folder_of(algorithm))]
     if ranks > 1:
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        program = [*launcher, f"--nproc-per-node={ranks}", str(ALGORITHMS / algorithm)]
+        program = [*launcher, f"--nproc-per-node={ranks}", str(folder_of(algorithm))]
     done = subprocess.run(
         [*program, *arguments],
         env={**os.environ, "OMP_NUM_THREADS": "1", **variables},

@@ -14,12 +14,12 @@ from algorithms.train.parameters import TrainParameters
 from tests.algorithms.conftest import ALGORITHMS, report_of, run_process
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "generate"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "generate", "question_answer"])
 def test_help_names_the_parameters_from_any_folder(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-I", str(ALGORITHMS / name), "--help"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "--parameters" in done.stdout
-    assert "seed" in done.stdout
+    assert "dtype" in done.stdout
     assert f"algorithms/{name}/README.md" in done.stdout
 
 

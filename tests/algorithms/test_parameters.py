@@ -9,15 +9,17 @@ from jsonschema import Draft202012Validator
 
 from algorithms.evaluate.parameters import EvaluateParameters
 from algorithms.generate.parameters import GenerateParameters
+from algorithms.question_answer.parameters import QuestionAnswerParameters
 from algorithms.shared.failures import BadParameter
 from algorithms.shared.parameters import Parameters, json_schema, read_parameters
 from algorithms.train.parameters import TrainParameters
-from tests.algorithms.conftest import ALGORITHMS
+from tests.algorithms.conftest import folder_of
 
 KINDS: dict[str, type[Parameters]] = {
     "train": TrainParameters,
     "evaluate": EvaluateParameters,
     "generate": GenerateParameters,
+    "question-answer": QuestionAnswerParameters,
 }
 
 
@@ -47,15 +49,15 @@ def test_parameters_are_read_in_camel_case() -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_schema_file_is_that_of_the_code(name: str) -> None:
-    written = json.loads((ALGORITHMS / name / "parameters.schema.json").read_text())
+    written = json.loads((folder_of(name) / "parameters.schema.json").read_text())
     assert written == json_schema(KINDS[name], name), (
-        f"run: python algorithms/{name} --schema > algorithms/{name}/parameters.schema.json"
+        f"run: python {folder_of(name)} --schema > {folder_of(name)}/parameters.schema.json"
     )
     Draft202012Validator.check_schema(written)
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_readme_explains_every_parameter(name: str) -> None:
-    readme = (ALGORITHMS / name / "README.md").read_text()
+    readme = (folder_of(name) / "README.md").read_text()
     schema = json_schema(KINDS[name], name)
     assert [p for p in schema["properties"] if f"| `{p}` |" not in readme] == []

@@ -1,0 +1,1 @@
+"""Answer questions over a corpus: shortlist documents, read passages, rank spans by both."""
