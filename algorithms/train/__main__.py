@@ -9,6 +9,7 @@ if not __package__:  # run by its path: Python put this folder on the path, not 
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from algorithms.shared.command import main
+from algorithms.shared.ending import end_with
 from algorithms.train.parameters import TrainParameters
 
-sys.exit(main(Path(__file__).parent, TrainParameters, "algorithms.train.program"))
+end_with(lambda: main(Path(__file__).parent, TrainParameters, "algorithms.train.program"))
