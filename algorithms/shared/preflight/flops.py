@@ -30,7 +30,7 @@ def training_flops_per_token(model: ModelFacts, length: int, trained: float = 1.
     their own: 4·N for them."""
     shape = shape_of(model)
     weights = (4 + 2 * trained) * model.parameter_count
-    return weights + 12 * shape.layers * shape.width * length
+    return weights + 12 * shape.layers * shape.attention_width * length
 
 
 def peak_flops(gpu_name: str, dtype: str = "bfloat16") -> float | None:

@@ -21,6 +21,7 @@ LARGEST = 2**31  # a figure beyond it is no dimension
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers")
 DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
 WIDTH = ("hidden_size", "n_embd", "d_model", "dim")
+HEAD_WIDTH = ("head_dim", "d_kv")
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads")
 FEED_FORWARD = (
     "intermediate_size",
@@ -31,6 +32,10 @@ FEED_FORWARD = (
     "feed_forward_size",
     "hidden_dim",
 )
+COMPOSED_ACTIVATIONS = ("gelu_new", "gelu_fast", "quick_gelu")
+KEEP_SCORES = frozenset(  # without scaled_dot_product_attention in transformers, of those in use
+    {"bloom", "codegen", "gpt_neo", "gptj", "mpt", "openai-gpt", "rembert", "roformer", "xlnet"}
+)
 GATED_ACTIVATIONS = ("silu", "swish", "gated", "glu")  # as parts of the activation's name
 
 
@@ -40,10 +45,15 @@ class Shape:
 
     layers: int
     width: int
+    attention_width: int  # of all heads together
     key_value_width: int
     feed_forward: int
-    is_gated: bool
     vocabulary: int
+    heads: int = 1
+    is_gated: bool = False  # the feed-forward part multiplies two of its inner values
+    is_composed: bool = False  # its activation is written in Python, of several operations
+    has_rms_norm: bool = False
+    keeps_scores: bool = False  # attention's matrix is kept for the backward pass
     is_guess: bool = False
 
 
@@ -56,10 +66,15 @@ def shape_of(model: ModelFacts) -> Shape:
     return Shape(
         layers=layers + _number(config, DECODER_LAYERS),
         width=width,
+        attention_width=_number(config, HEADS) * _number(config, HEAD_WIDTH) or width,
         key_value_width=_key_value_width(config, width),
         feed_forward=(_number(config, FEED_FORWARD) or 4 * width) * _experts_a_token(config),
-        is_gated=_is_gated(config),
         vocabulary=_number(config, ("vocab_size",)) or USUAL_VOCABULARY,
+        heads=_number(config, HEADS) or 1,
+        is_gated=_is_gated(config),
+        is_composed=any(name in _activations(config) for name in COMPOSED_ACTIVATIONS),
+        has_rms_norm="rms_norm_eps" in config,
+        keeps_scores=model.model_type in KEEP_SCORES,
     )
 
 
@@ -81,7 +96,7 @@ def _key_value_width(config: Mapping[str, Any], width: int) -> int:
     heads, shared = _number(config, HEADS), _number(config, ("num_key_value_heads",))
     if not heads or not shared:
         return width
-    return shared * (_number(config, ("head_dim",)) or max(1, width // heads))
+    return shared * (_number(config, HEAD_WIDTH) or max(1, width // heads))
 
 
 def _experts_a_token(config: Mapping[str, Any]) -> int:
@@ -90,10 +105,13 @@ def _experts_a_token(config: Mapping[str, Any]) -> int:
 
 
 def _is_gated(config: Mapping[str, Any]) -> bool:
-    named = ("hidden_act", "hidden_activation", "activation_function", "feed_forward_proj")
-    activations = " ".join(str(config.get(name, ""))[:64] for name in named).lower()
     gemma = str(config.get("model_type", "")).startswith("gemma")
-    return gemma or any(part in activations for part in GATED_ACTIVATIONS)
+    return gemma or any(part in _activations(config) for part in GATED_ACTIVATIONS)
+
+
+def _activations(config: Mapping[str, Any]) -> str:
+    named = ("hidden_act", "hidden_activation", "activation_function", "feed_forward_proj")
+    return " ".join(str(config.get(name, ""))[:64] for name in named).lower()
 
 
 def _guess(parameter_count: int) -> Shape:
@@ -102,9 +120,9 @@ def _guess(parameter_count: int) -> Shape:
     return Shape(
         layers=max(1, round(width / WIDTH_TO_DEPTH)),
         width=width,
+        attention_width=width,
         key_value_width=width,
         feed_forward=4 * width,
-        is_gated=False,
         vocabulary=min(USUAL_VOCABULARY, max(1, parameter_count // (2 * width))),
         is_guess=True,
     )

@@ -60,7 +60,8 @@ def estimate_training(
     weights = weights_of(model, shape, training)
     states = training_states(weights, stage, training.offload, ranks)
     tokens = micro_batch * training.length
-    each = kept_a_token(shape, size, training.checkpointing) + loss_a_token(shape, size)
+    kept = kept_a_token(shape, size, training.checkpointing, training.length)
+    each = kept + loss_a_token(shape, size)
     return Estimate(
         states=states.device,
         activations=tokens * each // training.tensor_parallel,
