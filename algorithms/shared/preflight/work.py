@@ -58,11 +58,11 @@ class Work:
         asked = Training(tensor_parallel=self.tensor_parallel)
         rows = self._number("batchSize", DEFAULT_ROWS) // data_ranks(asked, hardware)
         accumulation = self._number("gradientAccumulation", 1)
-        stage, offload = self.parameters.get("zero"), self.parameters.get("offload")
+        offload = self.parameters.get("offload")
         return Training(
             rows=max(1, rows // accumulation),
             length=self._number("blockLength", DEFAULT_LENGTH),
-            zero=stage if type(stage) is int and 0 <= stage <= 3 else None,
+            zero=self._stage(),
             offload=cast(Offload, offload) if offload in get_args(Offload) else "none",
             checkpointing=self.parameters.get("gradientCheckpointing") is True,
             trained=self._trained(model),
@@ -80,12 +80,18 @@ class Work:
             tensor_parallel=self.tensor_parallel,
         )
 
+    def _stage(self) -> int | None:
+        """None: to be chosen. Tensor parallelism goes without ZeRO."""
+        stage = self.parameters.get("zero")
+        if self.tensor_parallel > 1:
+            return 0
+        return stage if type(stage) is int and 0 <= stage <= 3 else None
+
     def _trained(self, model: ModelFacts) -> float:
         """With LoRA two thin matrices beside each of a layer's (Hu et al., 2021,
         https://arxiv.org/abs/2106.09685): rank·(in + out) weights each."""
-        lora = self.parameters.get("lora")
-        rank = lora.get("rank", 8) if isinstance(lora, Mapping) else 0
-        if type(rank) is not int or rank < 1:
+        rank = self._number("loraRank", 0)
+        if not rank:
             return 1.0
         shape = shape_of(model)
         feed_forward = (3 if shape.is_gated else 2) * (shape.width + shape.feed_forward)

@@ -80,7 +80,7 @@ def test_refused(
     ("algorithm", "parameters", "model", "hardware", "says"),
     [
         ("train", {}, GPTJ, A100S, "of 80 GB"),
-        ("train", {"lora": {"rank": 8}}, GPTJ, ONE_A100, "AdamW in bfloat16"),
+        ("train", {"loraRank": 8}, GPTJ, ONE_A100, "AdamW in bfloat16"),
         ("evaluate", {}, GPTJ, ONE_A100, "evaluate in bfloat16 on 1 × 80 GB: about 13 GB"),
         ("train", {}, GPTJ, dataclasses.replace(A100S, gpu_memory_bytes=0), "isn't known"),
         ("train", {"tensorParallel": 8}, of_size(6), A100S, "of 80 GB"),
@@ -111,7 +111,7 @@ def test_nothing_is_said_of_an_algorithm_that_nothing_is_known_of() -> None:
         {"zero": 7},
         {"zero": True},
         {"offload": ["all"]},
-        {"lora": {"rank": "x"}},
+        {"loraRank": "x"},
         {"task": 3},
         {"tensorParallel": 2**40},
     ],
