@@ -20,6 +20,7 @@ from algorithms.shared.training.batches import on_device
 from algorithms.shared.training.checkpoints import Checkpoints
 from algorithms.shared.training.engine import Engine
 from algorithms.shared.training.manifest import Identity
+from algorithms.shared.training.parameters import binding
 from algorithms.shared.training.plain import PlainFactory
 from algorithms.shared.training.records import Score, StepRecord, TrainingState
 from algorithms.train.parameters import TrainParameters
@@ -142,6 +143,13 @@ def test_what_a_kill_left_half_written_is_no_checkpoint(engine: Engine, tmp_path
     assert state.step == 4
     checkpoints.save(engine, state_of(8))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-4", "step-8"]
+
+
+def test_the_same_parameters_are_those_of_the_same_run(engine: Engine, tmp_path: Path) -> None:
+    """As they were read from JSON again, tuples and all."""
+    own = other(parameters=binding(TrainParameters(lora_targets=("q_proj",), learning_rate=1)))
+    Checkpoints(tmp_path, own, ALONE).save(engine, state_of(4))
+    assert Checkpoints(tmp_path, own, ALONE).restore(engine)
 
 
 def test_without_any_there_is_nothing_to_go_on_from(engine: Engine, tmp_path: Path) -> None:

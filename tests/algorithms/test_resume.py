@@ -1,4 +1,4 @@
-"""A run that is killed at any moment ends as if nothing had happened: real processes and signals."""
+"""A run that is killed at any moment ends as if nothing had happened: with real processes."""
 
 from __future__ import annotations
 

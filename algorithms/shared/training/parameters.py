@@ -118,7 +118,7 @@ P = TypeVar("P", bound=TrainingParameters)
 
 def binding(parameters: TrainingParameters) -> dict[str, object]:
     """Those that the result depends on, as JSON takes them: a checkpoint is of these alone."""
-    every: dict[str, object] = msgspec.to_builtins(parameters)
+    every: dict[str, object] = msgspec.json.decode(msgspec.json.encode(parameters))
     return {name: value for name, value in every.items() if name not in FREE_TO_CHANGE}
 
 
