@@ -12,7 +12,7 @@ import pytest
 BUDGET_SECONDS = {
     "algorithms": 120,
     "api": 30,
-    "assets": 60,
+    "assets": 180,
     "chart": 60,
     "cli": 120,
     "cluster": 60,

@@ -5,18 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from eth_account.signers.local import LocalAccount
 
 from posthuman.api.meta import Key
 from posthuman.assets.observed import open_record
-from posthuman.errors import UserError
-from posthuman.ledger.account import DEV_KEYS, mint
-from posthuman.ledger.ocean import OceanLedger, open_ledger
-from posthuman.ports import Ledger
-from tests.assets.world import REWARD_WEI, TOKENS, Crash, Tripwire, World, at_rest
+from tests.assets.world import REWARD_WEI, Crash, Tripwire, World, at_rest
 from tests.builders import BOB
 from tests.fakes.ledger import FakeLedger
-from tests.services.chain import Chain
 
 PASSES_TO_A_WAIT = 30
 
@@ -132,57 +126,3 @@ async def test_only_bytes_that_the_api_server_holds_are_sent_and_in_a_later_pass
     while not at_rest(before := world.asset(key)):
         await world.one_pass(operator, key)
     assert len(set(sent)) == 4
-
-
-class RealWorld(World):
-    """The same on a real chain, with a signer of its own."""
-
-    breath_seconds = 0.002
-
-    def __init__(self, chain: Chain, account: LocalAccount) -> None:
-        self.real = chain
-        self.account = account
-        self.opened: list[OceanLedger] = []
-        super().__init__(self._open)
-
-    def _open(self) -> Ledger:
-        ledger = open_ledger(self.real.url, bytes(self.account.key), self.real.spec())
-        self.opened.append(ledger)
-        return ledger
-
-    async def close(self) -> None:
-        for ledger in self.opened:
-            await ledger.close()
-
-
-async def check_real(world: RealWorld, key: Key) -> None:
-    status = world.asset(key).status
-    async with world.real.ledger(world.account) as ledger:
-        found = await ledger.find(status.publication_id)
-        assert found and found.nft == status.nft
-        assert await ledger.minted_wei(found.datatoken, BOB, found.block) == REWARD_WEI
-        assert await ledger.nft_owner(found.nft) == BOB
-        assert await ledger.has_metadata(found.nft)
-        assert (await ledger.nonces()).mined == 4  # so one NFT, one mint, and nothing else
-        with pytest.raises(UserError, match="NOT MINTER"):
-            await ledger.prepare_mint(found.datatoken, BOB, 1)
-    assert not world.held()
-
-
-@pytest.mark.chain
-async def test_a_crash_after_any_effect_on_a_real_chain(chain: Chain) -> None:
-    at, calls = 0, 1
-    while at <= calls:
-        world = RealWorld(chain, await chain.new_account())
-        wire = Tripwire(at, effects=True)
-        key = world.add()
-        with suppress(Crash):
-            await world.publish(key, wire)
-        if at == 0:
-            calls = len(wire.calls)
-        await world.publish(key)
-        await check_real(world, key)
-        await world.close()
-        at += 1
-    more = await mint(chain.url, DEV_KEYS[1], world.asset(key).status.datatoken, BOB, TOKENS)
-    assert more.startswith("0x")

@@ -9,7 +9,7 @@ from posthuman.api.meta import Key
 from posthuman.assets.observed import open_record
 from posthuman.errors import TransientError
 from posthuman.ports import Ledger
-from tests.assets.test_crashes import RealWorld
+from tests.assets.real import RealWorld
 from tests.assets.world import (
     PREFIX,
     REWARD_WEI,

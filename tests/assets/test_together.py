@@ -9,7 +9,7 @@ import pytest
 
 from posthuman.api.conditions import is_true
 from posthuman.api.meta import Key
-from tests.assets.test_crashes import RealWorld
+from tests.assets.real import RealWorld
 from tests.assets.world import (
     REWARD_WEI,
     World,

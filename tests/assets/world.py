@@ -45,16 +45,17 @@ class Crash(BaseException):
 
 
 class Tripwire:
-    """Crashes after the n-th call to the world; `calls` says how many there were.
+    """Crashes after the n-th call to the world (or `before` it); `calls` says how many there were.
 
     `effects` alone: only calls that change something count, since after one that reads the world is
     as it was before it.
     """
 
-    def __init__(self, at: int = -1, effects: bool = False) -> None:
+    def __init__(self, at: int = -1, effects: bool = False, before: bool = False) -> None:
         self.at = at
         self.at_name = ""  # or after the first call of this name
         self.effects = effects
+        self.before = before
         self.calls: list[str] = []
 
     def passed(self, name: str) -> None:
@@ -63,7 +64,7 @@ class Tripwire:
             return
         self.calls.append(name)
         if len(self.calls) == self.at or name == self.at_name:
-            raise Crash(f"after call {self.at}, {name}")
+            raise Crash(f"at call {self.at}, {name}")
 
 
 class Watched:
@@ -79,6 +80,9 @@ class Watched:
             return found
 
         async def watched(*arguments: Any, **named: Any) -> Any:
+            if self._wire.before:
+                self._wire.passed(name)
+                return await found(*arguments, **named)
             answer = await found(*arguments, **named)
             self._wire.passed(name)
             return answer

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from eth_account.signers.local import LocalAccount
 from eth_typing import BlockNumber, ChecksumAddress, HexStr
@@ -56,6 +57,13 @@ METADATA_PLAIN = b"\x00"  # flags: neither compressed nor encrypted
 _NFT_ABI = abi_of("ERC721Template", "setMetaData", "getMetaData", "safeTransferFrom", "ownerOf")
 _TOKEN_ABI = abi_of("ERC20Template", "mint", "decimals")
 _TRANSFER = AsyncWeb3.to_hex(AsyncWeb3.keccak(text="Transfer(address,address,uint256)"))
+
+
+class Asked(NamedTuple):
+    """Requests to a node; each may carry several calls."""
+
+    http_requests: int
+    calls: int
 
 
 def open_ledger(rpc_url: str, private_key: bytes, chain: ChainSpec) -> OceanLedger:
@@ -134,6 +142,15 @@ class OceanLedger:
 
     async def spent_by(self, nonce: int) -> Spent | None:
         return await self._signer.spent_by(nonce)
+
+    @property
+    def asked(self) -> Asked:
+        """How much the node has been asked so far."""
+        return Asked(self._web3.provider.http_requests, self._web3.provider.calls)
+
+    async def creations(self) -> Sequence[CreatedNFT]:
+        """All NFTs that the signer created, oldest first."""
+        return await self._creations.all()
 
     async def find(self, publication_id: str) -> CreatedNFT | None:
         """The oldest, should there ever be two."""
