@@ -65,6 +65,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 def _main(algorithm: str, arguments: Sequence[str]) -> int:
     from algorithms.evaluate.parameters import EvaluateParameters
     from algorithms.generate.parameters import GenerateParameters
+    from algorithms.pretrain.parameters import PretrainParameters
     from algorithms.question_answer.parameters import QuestionAnswerParameters
     from algorithms.shared.command import main
     from algorithms.train.parameters import TrainParameters
@@ -73,6 +74,7 @@ def _main(algorithm: str, arguments: Sequence[str]) -> int:
         "train": TrainParameters,
         "evaluate": EvaluateParameters,
         "generate": GenerateParameters,
+        "pretrain": PretrainParameters,
         "question-answer": QuestionAnswerParameters,
     }
     folder = folder_of(algorithm)

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from algorithms.evaluate.parameters import EvaluateParameters
 from algorithms.generate.parameters import GenerateParameters
+from algorithms.pretrain.parameters import PretrainParameters
 from algorithms.question_answer.parameters import QuestionAnswerParameters
 from algorithms.shared.failures import BadParameter
 from algorithms.shared.parameters import Parameters, json_schema, read_parameters
@@ -19,6 +20,7 @@ KINDS: dict[str, type[Parameters]] = {
     "train": TrainParameters,
     "evaluate": EvaluateParameters,
     "generate": GenerateParameters,
+    "pretrain": PretrainParameters,
     "question-answer": QuestionAnswerParameters,
 }
 

@@ -45,7 +45,7 @@ class LoadedModel:
     @property
     def context(self) -> int:
         """The most tokens it takes at once."""
-        return context_of(self.network.config)
+        return context_of(self.network.config) - unused_positions(self.network)
 
     def window(self, wanted: int | None, default: int) -> int:
         """Tokens at once: as wanted, else the default if the model takes that many.
@@ -66,3 +66,12 @@ def context_of(config: Any) -> int:
     return next(
         (limit for limit in limits if isinstance(limit, int) and limit > 0), DEFAULT_CONTEXT
     )
+
+
+def unused_positions(network: Any) -> int:
+    """RoBERTa and its kin number their tokens from behind the padding's id."""
+    for name, module in network.named_modules():
+        numbered = name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding)
+        if numbered and module.padding_idx is not None:
+            return int(module.padding_idx) + 1
+    return 0

@@ -55,7 +55,7 @@ def load(request: LoadRequest) -> LoadedModel:
     config = read_config(request.folder)
     name = choose_task(request.task, config)
     tokenizer = read_tokenizer(request.tokenizer or request.folder)
-    _prepare(config, name, request, padding_token(tokenizer))
+    prepare_config(config, name, request, padding_token(tokenizer))
     dtype = stored_dtype(request.folder, config)
     network = _network(request, config, name, request.dtype or dtype)
     check_vocabulary(tokenizer, network)
@@ -102,10 +102,10 @@ def _read(auto_class: Any, folder: Path, what: str) -> Any:
             folder, local_files_only=True, trust_remote_code=code_allowed()
         )
     except LOADING_ERRORS as error:
-        raise BadModel(f"The {what} in {folder} can't be loaded: {_first_line(error)}") from error
+        raise BadModel(f"The {what} in {folder} can't be loaded: {first_line(error)}") from error
 
 
-def _prepare(config: Any, name: TaskName, request: LoadRequest, padding: int) -> None:
+def prepare_config(config: Any, name: TaskName, request: LoadRequest, padding: int) -> None:
     """What the task asks of the config before the network is made."""
     if name == "causal-lm":
         make_causal(config)
@@ -149,7 +149,7 @@ def _network(request: LoadRequest, config: Any, name: TaskName, dtype: torch.dty
         )
     except LOADING_ERRORS as error:
         raise BadModel(
-            f"The model in {request.folder} can't be loaded: {_first_line(error)}"
+            f"The model in {request.folder} can't be loaded: {first_line(error)}"
         ) from error
     _check_missing(request, name, network, facts)
     return network
@@ -186,5 +186,5 @@ def _of_head(key: str, network: Any) -> bool:
     return not inside or any(part in key.split(".") for part in HEADS)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
