@@ -14,7 +14,7 @@ BUDGET_SECONDS = {
     "api": 30,
     "assets": 180,
     "chart": 60,
-    "cli": 120,
+    "cli": 180,
     "cluster": 60,
     "contracts": 90,
     "environments": 5,

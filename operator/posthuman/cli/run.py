@@ -20,6 +20,7 @@ from posthuman.api.parse import dump
 from posthuman.cli.admitted import admitted
 from posthuman.cli.ending import FAILED, REFUSED, SUCCEEDED, said
 from posthuman.cli.logfile import log_to
+from posthuman.cli.results import facts_of
 from posthuman.cli.watch import Watch
 from posthuman.errors import TransientError, UserError
 from posthuman.local.documents import read_documents
@@ -175,12 +176,7 @@ def _line(found: Wanted, outcome: Outcome, place: Place) -> Text:
 def _facts(found: Wanted, place: Place) -> list[str]:
     if isinstance(found, ModelAsset):
         return [found.status.did] if found.status.did else []
-    status, facts = found.status, []
-    if status.progress and status.progress.metrics:
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in status.progress.metrics.items())
-        facts.append(shown)
-    if status.results:
-        facts.append(f"results: {status.results.uri}")
+    status, facts = found.status, facts_of(found.status)
     if status.asset and status.asset.did:
         facts.append(f"asset: {status.asset.did}")
     if status.phase is not Phase.SUCCEEDED and status.work_namespace:
