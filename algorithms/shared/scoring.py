@@ -20,6 +20,7 @@ from algorithms.shared.failures import MalformedDataset
 from algorithms.shared.models.base import LoadedModel
 from algorithms.shared.ranks import Ranks
 from algorithms.shared.tasks.base import Batch, Example, MalformedRecord, ModelTask
+from algorithms.shared.training.batches import on_device
 
 LOGITS_AT_ONCE = 2**27  # numbers: half a gigabyte as float32
 TOKENS_AT_ONCE = 8192
@@ -183,8 +184,3 @@ def _by_record(count: int, rows: Sequence[_Row], results: Sequence[_Result]) -> 
         Scored(total(Score(r.nats, r.targets) for r in each), tuple(r.seen for r in each))
         for each in own
     ]
-
-
-def on_device(batch: Batch, device: torch.device) -> Batch:
-    """A batch of tensors, moved."""
-    return {name: tensor.to(device) for name, tensor in batch.items()}

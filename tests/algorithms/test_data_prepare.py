@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import torch
 
+from algorithms.shared import first_rank
 from algorithms.shared.data.base import DataSpec, Prepared
 from algorithms.shared.data.prepare import prepare
 from algorithms.shared.failures import BadParameter, EmptyDataset, MalformedDataset
@@ -153,3 +158,44 @@ def test_a_malformed_data_set_leaves_nothing_that_looks_whole(tmp_path: Path) ->
 def test_too_little_text_is_an_empty_data_set(tmp_path: Path) -> None:
     with pytest.raises(EmptyDataset, match="every sample is blank"):
         prepared(written(tmp_path, [" "]), DataSpec(length=8))
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ThreadRanks(Ranks):
+    """Two threads as ranks: they meet in `gather`, as processes do."""
+
+    meeting: threading.Barrier
+    parts: list[list[Any]]
+
+    def gather(self, items: Sequence[T]) -> list[T]:
+        self.parts[self.rank] = list(items)
+        self.meeting.wait()
+        every: list[T] = [item for part in self.parts for item in part]
+        self.meeting.wait()
+        return every
+
+
+def test_the_others_wait_for_the_first_rank_and_read_what_it_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_rank, "BEAT_SECONDS", -1)  # a sign of life between any two records
+    file, spec = written(tmp_path, TEXTS), DataSpec(length=8, held_out_samples=2)
+    parts: list[list[Any]] = [[], []]
+    meeting = threading.Barrier(2, timeout=60)
+    cpu = torch.device("cpu")
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(
+            lambda rank: prepare(
+                file, PackedTexts(), spec, tmp_path / "scratch",
+                ThreadRanks(rank, 2, cpu, meeting, parts),
+            ),
+            range(2),
+        )  # fmt: skip
+    assert first.fingerprint == second.fingerprint
+    assert first.held_out == second.held_out
+    assert [first.training[n] for n in range(len(first.training))] == [
+        second.training[n] for n in range(len(second.training))
+    ]

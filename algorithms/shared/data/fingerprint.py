@@ -15,7 +15,7 @@ from algorithms.shared.data.files import data_files
 from algorithms.shared.tasks.base import ModelTask, PackableTask
 
 FORMAT = 1  # of the files in scratch and of how they are made: raise it when either changes
-READ_BYTES = 2**23
+READ_BYTES = 2**20
 
 
 def fingerprint(

@@ -27,7 +27,7 @@ from algorithms.shared.tasks.base import Example, MalformedRecord, ModelTask, Pa
 
 HELD_OUT_SHARE = 10  # at most every tenth record is held out
 RECORDS_AT_ONCE = 256
-CHARACTERS_AT_ONCE = 2**20
+CHARACTERS_AT_ONCE = 2**18
 NEWS_SECONDS = 10.0
 
 
