@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
+from jobkit.manifest import Manifest, ModelFacts, digest_of, encode_manifest
 from jobkit.plan import ExportPlan, LaunchPlan, StagePlan
 from jobkit.report import Report
+from posthuman.api.conditions import find_condition
 from posthuman.api.job import ComputeJob, Phase
 from posthuman.api.meta import Key
 from posthuman.errors import TransientError
@@ -108,6 +110,81 @@ async def test_an_algorithm_is_started_by_its_folder() -> None:
     plan = world.cluster.made_of(Role.RUN)[0].plan
     assert isinstance(plan, LaunchPlan)
     assert plan.command == ("python", "/opt/posthuman/algorithms/question_answer")
+
+
+def _published(world: World, model: ModelFacts | None, right_digest: bool = True) -> None:
+    """Alice's asset, with a manifest in the store that says so much of it."""
+    raw = encode_manifest(Manifest(files=(), model=model))
+    digest = digest_of(raw) if right_digest else "sha256:" + "c" * 64
+    made = asset()
+    source = msgspec.structs.replace(made.spec.source, manifest_digest=digest)
+    named = msgspec.structs.replace(made, spec=msgspec.structs.replace(made.spec, source=source))
+    stored = world.objects.create(named)
+    world.objects.write_status(msgspec.structs.replace(stored, status=made.status))
+    world.store.objects[f"{source.prefix}/manifest.json"] = raw
+
+
+GPTJ = ModelFacts(model_type="gptj", parameter_count=6_050_882_784, dtype="bfloat16")
+
+
+async def test_a_published_model_that_can_t_fit_is_refused_before_anything_is_made() -> None:
+    world = World()
+    _published(world, GPTJ)
+    key = world.submit(inputs=[TEXT_INPUT, MODEL_INPUT], gpusPerNode=1)
+    await world.passes(key)
+    assert (world.status(key).phase, world.reason(key)) == (Phase.FAILED, "DoesNotFit")
+    assert not world.cluster.made
+
+
+async def test_an_estimate_is_told_when_a_job_is_accepted_and_when_it_is_staged() -> None:
+    world = World()
+    _published(world, GPTJ)
+    key = world.submit(inputs=[TEXT_INPUT, MODEL_INPUT], gpusPerNode=8)
+    await world.passes(key)
+    told = find_condition(world.status(key).conditions, "Accepted")
+    assert told is not None
+    assert "accepted by environment a100; gptj with 6.05 billion parameters" in told.message
+    stage = world.cluster.made_of(Role.STAGE)[0]
+    assert isinstance(stage.plan, StagePlan) and stage.plan.preflight is not None
+    assert stage.plan.preflight.gpu_memory_bytes == 80 * 10**9
+    report = Report(reason="Completed", details={"estimate": "about 14 GB a GPU"})
+    world.cluster.end(stage.name, report=report)
+    await world.passes(key)
+    told = find_condition(world.status(key).conditions, "Staged")
+    assert told is not None and told.message.endswith("checked; about 14 GB a GPU")
+    assert any("about 14 GB a GPU" in event.message for event in world.cluster.events)
+
+
+async def test_a_model_that_staging_finds_too_large_is_never_tried_again() -> None:
+    world = World()
+    key = world.submit(retries=3)
+    await world.passes(key)
+    refused = Report(reason="DoesNotFit", message="too large", user_error=True)
+    world.cluster.end(world.step(Role.STAGE), "Failed", report=refused, exit_code=2)
+    await world.passes(key)
+    assert world.status(key).outcome == "Failed"
+    assert len(world.cluster.made_of(Role.STAGE)) == 1
+    assert not world.cluster.made_of(Role.RUN)
+
+
+async def test_a_manifest_that_is_none_is_left_to_staging() -> None:
+    world = World()
+    _published(world, GPTJ)
+    world.store.objects[f"{asset().spec.source.prefix}/manifest.json"] = b"{"
+    key = world.submit(inputs=[TEXT_INPUT, MODEL_INPUT], gpusPerNode=1)
+    await world.passes(key)
+    assert world.status(key).phase is Phase.STAGING
+
+
+@pytest.mark.parametrize("model", [GPTJ, None])
+async def test_other_files_than_the_published_ones_tell_nothing(model: ModelFacts | None) -> None:
+    """What is wrong with them staging says; they are no reason to refuse or to promise."""
+    world = World()
+    _published(world, model, right_digest=model is None)
+    key = world.submit(inputs=[TEXT_INPUT, MODEL_INPUT], gpusPerNode=1)
+    await world.passes(key)
+    told = find_condition(world.status(key).conditions, "Accepted")
+    assert told is not None and told.message == "accepted by environment a100"
 
 
 async def test_an_owner_at_the_limit_holds_up_nobody_else() -> None:

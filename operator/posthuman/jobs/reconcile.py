@@ -16,7 +16,7 @@ from posthuman.api.conditions import find_condition, is_true
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import FINISHED, ComputeJob, Phase
 from posthuman.api.meta import FINALIZER, Key
-from posthuman.errors import Conflict, NotFound, PosthumanError
+from posthuman.errors import Conflict, NotFound, PosthumanError, UserError
 from posthuman.jobs.attempts import open_attempt
 from posthuman.jobs.decide import decide
 from posthuman.jobs.draft import Draft
@@ -251,6 +251,6 @@ async def _facts_of(store: ResultStore, asset: ModelAsset) -> ModelFacts | None:
     source = asset.spec.source
     try:
         manifest, digest = await store.manifest(source.prefix.removesuffix("/"))
-    except NotFound:
+    except (NotFound, UserError):
         return None
     return manifest.model if digest == source.manifest_digest else None
