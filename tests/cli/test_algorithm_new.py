@@ -116,6 +116,7 @@ def test_it_says_what_to_do_next(tmp_path: Path) -> None:
         ("a-", "can't be an algorithm's name"),
         ("a" * 31, "at most 30 lower case letters"),
         ("train", 'there is a built-in algorithm "train" already'),
+        ("question-answer", 'there is a built-in algorithm "question-answer" already'),
     ],
 )
 def test_names_that_are_refused(name: str, sentence: str, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from posthuman.cli.ending import SUCCEEDED
-from posthuman.environments.catalogue import FACTS_FILE
+from posthuman.environments.catalogue import read_catalogue
 from posthuman.errors import UserError
-from posthuman.local.session import algorithms_folder
+from posthuman.local.session import BUILTINS
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?")  # a job's name, a folder's, an image's
 PLACEHOLDER = "@NAME@"
@@ -50,7 +50,7 @@ def _check(name: str) -> None:
             f"\"{name}\" can't be an algorithm's name: take at most 30 lower case letters, digits "
             "and dashes, a letter first and no dash last"
         )
-    if (algorithms_folder() / name / FACTS_FILE).exists():
+    if name in read_catalogue(BUILTINS):
         raise UserError(f'there is a built-in algorithm "{name}" already: take another name')
 
 
