@@ -48,6 +48,9 @@ class GenerateParameters(Parameters, frozen=True, kw_only=True):
     batch_tokens: Annotated[
         int, Meta(ge=1, description="Tokens at once, prompts and new ones, over all rows.")
     ] = 16384
+    tensor_parallel: Annotated[
+        int, Meta(ge=1, description="Ranks that compute one model together: 1, or all of them.")
+    ] = 1
     stream: Annotated[
         bool, Meta(description="Show each text in the log, a single one while it is generated.")
     ] = True

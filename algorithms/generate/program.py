@@ -16,7 +16,7 @@ from algorithms.generate.prompts import Prompt, encode, prompts_of
 from algorithms.generate.stopping import Ending
 from algorithms.generate.stream import LogStreamer
 from algorithms.generate.told import Follower, Told
-from algorithms.shared.failures import UnsupportedModel
+from algorithms.shared.failures import BadParameter, UnsupportedModel
 from algorithms.shared.inputs import Task
 from algorithms.shared.models.base import LoadedModel, LoadRequest
 from algorithms.shared.models.heads import CLASS_NAMES, choose_task
@@ -44,15 +44,23 @@ def run(task: Task[GenerateParameters]) -> None:
 
 
 def load_generator(folder: Path, wanted: GenerateParameters, ranks: Ranks) -> LoadedModel:
-    """Raises UnsupportedModel, before the weights are read, for one that can't generate."""
+    """Raises UnsupportedModel, before the weights are read, for one that can't generate, and
+    BadParameter for a tensorParallel that isn't the ranks' number."""
     task = _made_for(read_config(folder))
     if task not in GENERATORS:
         raise UnsupportedModel(
             f"The model is one for {task}: it doesn't generate text. Take one for "
             f"{' or '.join(GENERATORS)}."
         )
+    parallel = wanted.tensor_parallel
+    if parallel not in (1, ranks.world_size):
+        raise BadParameter(
+            f"Parameter tensorParallel: {parallel}, but the job has {ranks.world_size} ranks, and "
+            f"all of them compute one model together. Set it to {ranks.world_size}, or to 1."
+        )
+    device = ranks.device if parallel == 1 else None  # transformers places the parts
     dtype = arithmetic_dtype(wanted.dtype, ranks.device)
-    return load(LoadRequest(folder, task, device=ranks.device, dtype=dtype))
+    return load(LoadRequest(folder, task, device, dtype, tensor_parallel=parallel))
 
 
 def _made_for(config: Any) -> TaskName:
@@ -72,7 +80,7 @@ def continue_all(
     padded = ignores_padding(decoder, rows, model.network.dtype)
     if ranks.is_first and not padded:
         print("This model reads padding: only prompts of one length are batched.", flush=True)
-    mine = ranks.share(rows)
+    mine = rows if wanted.tensor_parallel > 1 else ranks.share(rows)
     streams = ranks.is_first and wanted.stream and len(mine) == 1 and wanted.beams == 1
     told = Told(
         prompts, len(mine), wanted.max_new_tokens, ranks.is_first, wanted.stream and not streams
@@ -82,7 +90,8 @@ def continue_all(
         mine, wanted.max_new_tokens, wanted.batch_tokens, wanted.beams, padded=padded
     ):
         made += _continue_batch(decoder, batch, told, streams)
-    everywhere = sorted(ranks.gather(made), key=lambda one: one[:2])
+    everywhere = made if wanted.tensor_parallel > 1 else ranks.gather(made)
+    everywhere = sorted(everywhere, key=lambda one: one[:2])
     return [_line(prompts[number], sample, end, wanted) for number, sample, end in everywhere]
 
 

@@ -211,6 +211,7 @@ def test_a_single_text_is_shown_in_whole_lines_while_it_grows(
         ({"temperature": 0, "samplesPerPrompt": 3}, "each sample would be the same text"),
         ({"chat": True}, "tokenizer has no chat template"),
         ({"prompts": ["x" * 500], "maxNewTokens": 20}, "more than the model's 512"),
+        ({"tensorParallel": 2}, "but the job has 1 ranks"),
     ],
 )
 def test_what_cannot_be_done_is_refused(
@@ -243,5 +244,18 @@ def test_two_ranks_generate_what_one_does(run: Run, tiny_model: Path, tmp_path: 
     run("generate", wanted, model=tiny_model, outputs=tmp_path / "one")
     options = {"model": tiny_model, "outputs": tmp_path / "two"}
     assert run_process("generate", command_line(wanted, options), ranks=2).code == 0
+    written = [(tmp_path / name / "generations.jsonl").read_text() for name in ("one", "two")]
+    assert written[0] == written[1]
+
+
+def test_ranks_that_hold_a_part_of_the_model_each_generate_what_one_does(
+    run: Run, tiny_model: Path, tmp_path: Path
+) -> None:
+    wanted = {"prompts": UNEVEN, "maxNewTokens": 8, "seed": 3}
+    run("generate", wanted, model=tiny_model, outputs=tmp_path / "one")
+    options = {"model": tiny_model, "outputs": tmp_path / "two"}
+    parallel = {**wanted, "tensorParallel": 2}
+    ended = run_process("generate", command_line(parallel, options), ranks=2)
+    assert ended.code == 0, ended.output
     written = [(tmp_path / name / "generations.jsonl").read_text() for name in ("one", "two")]
     assert written[0] == written[1]
