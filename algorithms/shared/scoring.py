@@ -106,10 +106,13 @@ def score_records(
     rows = list(_rows(records, encode))
     batches = list(_batches(rows, tokens_at_once(model)))
     mine: list[_Result] = []
+    so_far = Score(0.0, 0)
     share = ranks.share(batches)
     for done, batch in enumerate(share, start=1):
-        mine.extend(_score(model, batch, observe))
-        on_scored(done / len(share), total(Score(r.nats, r.targets) for r in mine))
+        results = _score(model, batch, observe)
+        mine += results
+        so_far = total([so_far, *(Score(r.nats, r.targets) for r in results)])
+        on_scored(done / len(share), so_far)
     return _by_record(len(records), rows, ranks.gather(mine))
 
 
@@ -142,26 +145,25 @@ def _batches(rows: Sequence[_Row], tokens: int) -> Iterator[list[_Row]]:
         yield batch
 
 
+@torch.inference_mode()
 def _score(model: LoadedModel, rows: Sequence[_Row], observe: Observe) -> list[_Result]:
-    if len(rows) > 1 and not _padding_is_harmless(model.task, rows):
-        return [result for row in rows for result in _score(model, [row], observe)]
     examples = [row.example for row in rows]
-    with torch.inference_mode():
-        batch = on_device(model.task.collate(examples), model.network.device)
-        outputs = model.task.outputs(model.network, batch)
-        seen = observe(examples, batch, outputs)
-        return [
-            _result(model.task, row.number, seen[index], *_one(index, batch, outputs))
-            for index, row in enumerate(rows)
-        ]
+    batch = model.task.collate(examples)
+    if not _padding_is_harmless(model.task, examples, batch):
+        return [result for row in rows for result in _score(model, [row], observe)]
+    batch = on_device(batch, model.network.device)
+    outputs = model.task.outputs(model.network, batch)
+    seen = observe(examples, batch, outputs)
+    return [
+        _result(model.task, row.number, seen[index], *_one(index, batch, outputs))
+        for index, row in enumerate(rows)
+    ]
 
 
-def _padding_is_harmless(task: ModelTask, rows: Sequence[_Row]) -> bool:
+def _padding_is_harmless(task: ModelTask, examples: Sequence[Example], batch: Batch) -> bool:
     """A causal model can't see what stands to the right; another needs a mask, if it takes one."""
-    even = len({len(row.example["input_ids"]) for row in rows}) == 1
-    if even or task.name == "causal-lm":
-        return True
-    return "attention_mask" in task.collate([row.example for row in rows])
+    even = len({len(example["input_ids"]) for example in examples}) == 1
+    return even or task.name == "causal-lm" or "attention_mask" in batch
 
 
 def _one(index: int, batch: Batch, outputs: Any) -> tuple[Batch, Any]:

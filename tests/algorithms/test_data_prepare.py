@@ -126,6 +126,13 @@ def test_other_content_or_settings_have_another_fingerprint(tmp_path: Path) -> N
     assert len(prints) == 5
 
 
+def test_what_a_call_left_in_the_tokenizer_changes_no_fingerprint(tmp_path: Path) -> None:
+    file, task = written(tmp_path, TEXTS), PackedTexts()
+    first = prepared(file, DataSpec(length=8), task)
+    task.tokenizer(["a", "text"], truncation=True, max_length=3)
+    assert prepared(file, DataSpec(length=8), task).fingerprint == first.fingerprint
+
+
 def test_a_file_cut_short_is_made_anew(tmp_path: Path) -> None:
     file, spec = written(tmp_path, TEXTS), DataSpec(length=8)
     whole = prepared(file, spec)

@@ -131,6 +131,15 @@ def test_a_line_without_end_is_refused_not_read(tmp_path: Path) -> None:
         list(lines.numbered_lines("a.jsonl", file, longest=100))
 
 
+def test_a_value_without_end_is_refused_in_parquet_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "LONGEST_LINE", 100)
+    file = write_parquet(tmp_path / "a.parquet", {"text": ["ok", "x" * 101]})
+    with pytest.raises(MalformedDataset, match="row 2: text is longer than 100 bytes"):
+        read(file)
+
+
 def test_a_text_without_blank_lines_is_cut_at_the_end_of_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

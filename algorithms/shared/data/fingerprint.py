@@ -38,9 +38,15 @@ def tokenizer_facts(tokenizer: Any) -> Mapping[str, Any]:
     pipeline = getattr(tokenizer, "backend_tokenizer", None)
     return {
         "class": type(tokenizer).__name__,
-        "pipeline": pipeline.to_str() if pipeline is not None else tokenizer.get_vocab(),
+        "pipeline": tokenizer.get_vocab() if pipeline is None else _pipeline_facts(pipeline),
         "special": {name: str(token) for name, token in tokenizer.special_tokens_map.items()},
     }
+
+
+def _pipeline_facts(pipeline: Any) -> Mapping[str, Any]:
+    """Without what the latest call left behind in it."""
+    facts: dict[str, Any] = json.loads(pipeline.to_str())
+    return {name: fact for name, fact in facts.items() if name not in ("truncation", "padding")}
 
 
 def _digest(file: Path, between_reads: Callable[[], None]) -> str:

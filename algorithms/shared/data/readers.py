@@ -119,12 +119,22 @@ def _parquet(name: str, file: Path, columns: Collection[str]) -> Rows:
             for batch in table.iter_batches(ROWS_A_BATCH, columns=present, use_threads=False):
                 for row in batch.to_pylist():
                     number += 1
+                    _refuse_too_long(f"{name}, row {number}", row)
                     yield number, row
     except (pyarrow.ArrowException, OSError) as error:
         first_line = str(error).strip().partition("\n")[0]
         raise MalformedDataset(
             f"{name}, from row {number + 1} on: is not Parquet, or damaged ({first_line})."
         ) from error
+
+
+def _refuse_too_long(place: str, row: Mapping[str, Any]) -> None:
+    """The other formats' lines are limited as they are read."""
+    for column, value in row.items():
+        if isinstance(value, (str, bytes)) and len(value) > LONGEST_LINE:
+            raise MalformedDataset(
+                f"{place}: {column} is longer than {LONGEST_LINE:,} bytes; cut it into samples."
+            )
 
 
 READERS: dict[str, Callable[[str, Path, Collection[str]], Rows]] = {
