@@ -161,10 +161,11 @@ def _network(scenario: dict[str, Any], factory: EngineFactory) -> Any:
         size = request.tensor_parallel
         return load(request.folder, dtype=request.dtype, tp_plan="auto", tp_size=size)
     network = load(request.folder, dtype=request.dtype)
-    return _with_lora(network) if scenario.get("lora") else network
+    return with_lora(network) if scenario.get("lora") else network
 
 
-def _with_lora(network: Any) -> Any:
+def with_lora(network: Any) -> Any:
+    """Adapters on queries and values."""
     from peft import LoraConfig, get_peft_model
 
     return get_peft_model(network, LoraConfig(r=4, target_modules=["q_proj", "v_proj"]))

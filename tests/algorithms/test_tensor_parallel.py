@@ -23,7 +23,7 @@ from algorithms.shared.models.base import LoadedModel
 from algorithms.shared.ranks import Ranks
 from algorithms.shared.training.parameters import TrainingParameters
 from algorithms.shared.training.tensor_parallel import TensorParallelFactory
-from tests.algorithms.engine_program import VOCABULARY, NextToken, generated
+from tests.algorithms.engine_program import VOCABULARY, NextToken, generated, with_lora
 from tests.algorithms.engine_runs import Result, alone, run_ranks, tiny_llama, untrained_losses
 
 pytestmark = pytest.mark.models
@@ -172,6 +172,14 @@ def test_all_ranks_compute_one_model() -> None:
 def test_zero_besides_is_refused() -> None:
     with pytest.raises(BadParameter, match="both cut the weights"):
         TensorParallelFactory(TrainingParameters(tensor_parallel=2, zero=3), Ranks(0, 2, CPU))
+
+
+def test_adapters_are_refused(models: Mapping[str, Path]) -> None:
+    load: Any = AutoModelForCausalLM.from_pretrained
+    adapted = with_lora(load(models["llama"]))
+    factory = TensorParallelFactory(TrainingParameters(tensor_parallel=2), Ranks(0, 2, CPU))
+    with pytest.raises(UnsupportedModel, match="train without loraRank"):
+        factory.engine(LoadedModel(adapted, None, NextToken(), torch.float32))
 
 
 def test_a_model_that_nothing_was_cut_of_is_refused() -> None:

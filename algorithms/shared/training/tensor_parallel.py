@@ -60,7 +60,13 @@ class TensorParallelFactory(EngineFactory):
         return replace(request, device=None, dtype=torch.float32, tensor_parallel=parallel)
 
     def engine(self, model: LoadedModel) -> Engine:
-        """Raises UnsupportedModel if the plan cut nothing of it."""
+        """Raises UnsupportedModel for adapters, and if the plan cut nothing of the model."""
+        if getattr(model.network, "peft_config", None):
+            raise UnsupportedModel(
+                "Adapters don't go with tensorParallel: the plan cuts the matrices that they are "
+                "added to. Set tensorParallel to 1, and zero to 3 if one GPU is too small, or "
+                "train without loraRank."
+            )
         if not any(isinstance(weight, DTensor) for weight in model.network.parameters()):
             raise UnsupportedModel(
                 f"The plan for models of type {model.network.config.model_type} cuts nothing of "
