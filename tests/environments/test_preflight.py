@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from jobkit.manifest import ModelFacts
+from posthuman.environments.catalogue import BuiltinFacts
 from posthuman.environments.policy import review
 from posthuman.environments.preflight import estimate_of, hardware_of
 from posthuman.environments.request import Request
@@ -19,7 +21,7 @@ NODE = {"gpusPerNode": 8, "cpuPerNode": "8", "memoryPerNode": "64Gi"}
 
 def request(model: ModelFacts, hardware: dict[str, Any] | None = None, **spec: Any) -> Request:
     return Request(
-        job=job(inputs=[TEXT_INPUT, MODEL_INPUT], **spec),
+        job=job(**{"inputs": [TEXT_INPUT, MODEL_INPUT], **spec}),
         environment=environment(hardware=hardware or NODE),
         assets={"model": asset()},
         models={"model": model},
@@ -60,6 +62,30 @@ def test_one_that_can_t_is_refused(
     assert isinstance(verdict, Refusal)
     assert verdict.reason == reason
     assert says in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({}, ""),
+        ({"modelType": "llama", "layers": 32, "hiddenSize": 4096}, ""),
+        ({"modelType": "llama", "layers": 200, "hiddenSize": 30_000}, "DoesNotFit"),
+        ({"modelType": "gpt_2"}, "UnsupportedModel"),
+    ],
+)
+def test_a_model_that_is_yet_to_be_made_is_judged_by_the_parameters(
+    parameters: dict[str, Any], reason: str
+) -> None:
+    catalogue = {"pretrain": BuiltinFacts(name="pretrain", version="1", digest="", folder="x")}
+    asked = msgspec.structs.replace(
+        request(GPTJ, algorithm={"builtin": {"name": "pretrain"}}, parameters=parameters,
+                gpusPerNode=8, inputs=[TEXT_INPUT]),
+        catalogue=catalogue, models={}, assets={},
+    )  # fmt: skip
+    verdict = review(asked)
+    assert (verdict.reason if verdict else "") == reason
+    if "layers" in parameters and not reason:
+        assert "llama with 6.57 billion" in estimate_of(asked)
 
 
 def test_an_environment_may_say_its_gpus_memory() -> None:

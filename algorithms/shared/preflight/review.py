@@ -29,6 +29,17 @@ def review(work: Work, model: ModelFacts, hardware: Hardware, allow_remote_code:
     return _type(work, model, allow_remote_code) or _memory(work, model, hardware)
 
 
+def review_new(work: Work, hardware: Hardware) -> Verdict:
+    """The same of a model that the algorithm will make; it can't bring code of its own."""
+    model = work.new_model()
+    if model is None:
+        return Verdict()
+    refused = _type(work, model, allow_remote_code=False)
+    if refused or not model.parameter_count:
+        return refused or Verdict()
+    return _memory(work, model, hardware)
+
+
 def _type(
     work: Work,
     model: ModelFacts,

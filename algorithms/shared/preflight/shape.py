@@ -78,6 +78,14 @@ def shape_of(model: ModelFacts) -> Shape:
     )
 
 
+def usual_count(shape: Shape) -> int:
+    """Parameters of a model of that shape: attention, feed-forward part, embedding."""
+    attention = 2 * shape.attention_width + 2 * shape.key_value_width
+    feed_forward = (3 if shape.is_gated else 2) * shape.feed_forward
+    layer = shape.width * (attention + feed_forward)
+    return shape.layers * layer + shape.vocabulary * shape.width
+
+
 def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """A model of text and images describes its language model in a part of its own."""
     part = config.get("text_config")

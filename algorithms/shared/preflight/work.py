@@ -6,17 +6,19 @@ which names it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from algorithms.shared.preflight.facts import Hardware, ModelFacts
 from algorithms.shared.preflight.inference import Inference
-from algorithms.shared.preflight.shape import shape_of
+from algorithms.shared.preflight.shape import shape_of, usual_count
 from algorithms.shared.preflight.states import Offload
 from algorithms.shared.preflight.training import Training, data_ranks
 
-TRAINS = frozenset({"train"})
+TRAINS = frozenset({"train", "pretrain"})
+MAKES_ITS_MODEL = "pretrain"
 TASKS = {  # of those that do one thing; the others take what the parameter `task` says
     "generate": ("causal-lm", "seq2seq-lm"),
     "question-answer": ("question-answering",),
@@ -24,6 +26,7 @@ TASKS = {  # of those that do one thing; the others take what the parameter `tas
 INFERS = frozenset({"evaluate", "generate", "question-answer"})
 DEFAULT_LENGTH = 512  # tokens; as in training/parameters.py
 DEFAULT_ROWS = 8
+DEFAULT_VOCABULARY = 32_000
 NEW_TOKENS = 64
 
 
@@ -45,6 +48,23 @@ class Work:
     def tensor_parallel(self) -> int:
         """Ranks that compute one model together."""
         return self._number("tensorParallel", 1)
+
+    def new_model(self) -> ModelFacts | None:
+        """Of an algorithm that makes its model itself, by its parameters; the count is 0 where they
+        leave it to the type's defaults, which only transformers knows."""
+        if self.algorithm != MAKES_ITS_MODEL:
+            return None
+        named, given = self.parameters.get("modelType"), self.parameters.get("config")
+        config = {
+            "num_hidden_layers": self._number("layers", 0),
+            "hidden_size": self._number("hiddenSize", 0),
+            "vocab_size": self._number("vocabularySize", DEFAULT_VOCABULARY),
+            **(given if isinstance(given, Mapping) else {}),
+        }
+        facts = ModelFacts(named if isinstance(named, str) else "gpt2", 0, "float32", config)
+        shape = shape_of(facts)
+        count = 0 if shape.is_guess else usual_count(shape)
+        return dataclasses.replace(facts, parameter_count=count)
 
     def dtype(self, hardware: Hardware) -> str:
         """Of the arithmetic."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from algorithms.shared.preflight import facts
 from algorithms.shared.preflight.gpus import gpu_memory_bytes
-from algorithms.shared.preflight.review import review
+from algorithms.shared.preflight.review import review, review_new
 from algorithms.shared.preflight.work import Work
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
@@ -21,7 +21,8 @@ def review_models(request: Request) -> Verdict:
     """The first model that can't do it, or not here."""
     for name, found in _verdicts(request).items():
         if found.reason:
-            return Refusal(found.reason, f'input "{name}": {found.message}')
+            where = f'input "{name}": ' if name else ""
+            return Refusal(found.reason, where + found.message)
     return None
 
 
@@ -44,14 +45,15 @@ def hardware_of(job: ComputeJob, environment: ComputeEnvironment) -> facts.Hardw
 
 
 def _verdicts(request: Request) -> dict[str, facts.Verdict]:
-    """By the input's name."""
+    """By the input's name; of a model that is yet to be made, by none."""
     job, builtin = request.job, request.job.spec.algorithm.builtin
     if builtin is None:
         return {}
     work = Work(builtin.name, job.spec.parameters)
     hardware = hardware_of(job, request.environment)
     allowed = request.environment.spec.policy.allow_remote_code
-    return {
+    made = {"": review_new(work, hardware)}
+    return made | {
         name: review(
             work,
             facts.ModelFacts(model.model_type, model.parameter_count, model.dtype),
