@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from math import ceil
 from pathlib import Path
 from types import FrameType
 
@@ -131,6 +132,7 @@ def algorithm_environment(
             "PET_MASTER_ADDR": "127.0.0.1" if alone else _master(plan, rank, own),
             "PET_MASTER_PORT": str((port or free_port)() if alone else plan.master_port),
             "PET_MAX_RESTARTS": "0",
+            "PET_SHUTDOWN_TIMEOUT": str(ceil(plan.grace_seconds)),  # its own 30 s may be too few
         }
     )
 

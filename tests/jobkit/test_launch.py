@@ -197,7 +197,14 @@ class TestPlace:
             "PET_MASTER_ADDR": "127.0.0.1",
             "PET_MASTER_PORT": "4242",
             "PET_MAX_RESTARTS": "0",
+            "PET_SHUTDOWN_TIMEOUT": "25",
         }
+
+    def test_torchrun_gives_its_ranks_the_whole_grace(self) -> None:
+        """Its own 30 s are too few to save the checkpoint of a large model."""
+        plan = LaunchPlan(command=("x",), processes_per_node=2, grace_seconds=599.5)
+        environment = algorithm_environment(plan, 0, {})
+        assert environment["PET_SHUTDOWN_TIMEOUT"] == "600"
 
     def test_rank_0_names_itself_the_others_the_service(self) -> None:
         plan = LaunchPlan(command=("x",), nodes=2, processes_per_node=8, master_address="10.96.0.9")
