@@ -27,7 +27,7 @@ INFERS = frozenset({"evaluate", "generate", "question-answer"})
 DEFAULT_LENGTH = 512  # tokens; as in training/parameters.py
 DEFAULT_ROWS = 8
 DEFAULT_VOCABULARY = 32_000
-NEW_TOKENS = 64
+NEW_TOKENS = 100  # as in generate/parameters.py
 
 
 @dataclass(frozen=True)
