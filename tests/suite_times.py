@@ -24,7 +24,7 @@ BUDGET_SECONDS = {
     "ledger": 60,
     "local": 90,
     "seal": 120,
-    "story": 240,
+    "story": 330,
 }
 _spent: dict[str, float] = defaultdict(float)
 
