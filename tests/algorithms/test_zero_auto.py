@@ -20,6 +20,7 @@ from algorithms.shared.training.zero_auto import (
     training_of,
     with_choice,
 )
+from algorithms.train.parameters import TrainParameters
 from tests.algorithms.engine_runs import tiny_llama
 
 pytestmark = pytest.mark.models
@@ -33,9 +34,8 @@ def gpus(count: int, gigabytes: int = 80) -> Hardware:
 
 
 def decided(parameters: TrainingParameters, hardware: Hardware) -> TrainingParameters:
-    ranks = Ranks(0, hardware.processes_per_node, CPU)
-    training = training_of(parameters, 1024, ranks)
-    return with_choice(parameters, choose_zero(GPT_J, training, hardware), ranks.world_size)
+    training = training_of(parameters, GPT_J, 1024, hardware)
+    return with_choice(parameters, choose_zero(GPT_J, training, hardware), training.rows)
 
 
 def test_a_small_model_on_a_large_machine_needs_no_zero(capfd: pytest.CaptureFixture[str]) -> None:
@@ -58,18 +58,23 @@ def test_what_one_small_gpu_cannot_hold_goes_to_the_nodes_memory() -> None:
 
 
 def test_rows_at_once_become_parts_of_a_step() -> None:
-    parameters = TrainingParameters(batch_size=512, dtype="bfloat16")
-    training = training_of(parameters, 1024, Ranks(0, 8, CPU))
-    choice = choose_zero(GPT_J, training, gpus(8))
-    chosen = with_choice(parameters, choice, 8)
-    assert choice.micro_batch < 64
-    assert chosen.gradient_accumulation * choice.micro_batch >= 64
+    """64 rows of 1024 tokens a rank are too many at once."""
+    chosen = decided(TrainingParameters(batch_size=512, dtype="bfloat16"), gpus(8))
+    assert 1 < chosen.gradient_accumulation <= 64
+    assert 64 % chosen.gradient_accumulation == 0
 
 
-def test_accumulation_that_was_asked_for_stays() -> None:
+def test_accumulation_that_was_asked_for_is_kept_or_raised() -> None:
     parameters = TrainingParameters(batch_size=16, gradient_accumulation=4)
-    assert training_of(parameters, 64, Ranks(0, 2, CPU)).micro_batch == 2
-    assert decided(parameters, gpus(2)).gradient_accumulation == 4
+    assert training_of(parameters, GPT_J, 64, gpus(2)).rows == 2
+    assert decided(parameters, gpus(2)).gradient_accumulation in (4, 8)
+
+
+def test_adapters_alone_need_less() -> None:
+    whole = TrainParameters(batch_size=8, dtype="bfloat16")
+    adapted = TrainParameters(batch_size=8, dtype="bfloat16", lora_rank=8)
+    assert decided(whole, gpus(1)).offload != "none"
+    assert (decided(adapted, gpus(1)).zero, decided(adapted, gpus(1)).offload) == (0, "none")
 
 
 def test_a_stage_that_was_asked_for_stays(capfd: pytest.CaptureFixture[str]) -> None:
@@ -83,7 +88,8 @@ def test_tensor_parallelism_goes_without_zero() -> None:
 
 
 def test_what_does_not_fit_is_said() -> None:
-    choice = choose_zero(GPT_J, training_of(TrainingParameters(), 512, ALONE), gpus(1, 1))
+    tiny = gpus(1, gigabytes=1)
+    choice = choose_zero(GPT_J, training_of(TrainingParameters(), GPT_J, 512, tiny), tiny)
     assert "which is more than there is." in sentence(choice)
 
 

@@ -6,6 +6,7 @@ the memory that the machine really has; what it says is printed, so that a perso
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import Counter
 from pathlib import Path
@@ -17,10 +18,10 @@ from safetensors import safe_open
 from algorithms.shared.models.loading import read_config
 from algorithms.shared.preflight.facts import Hardware, ModelFacts
 from algorithms.shared.preflight.training import Training
+from algorithms.shared.preflight.work import Work
 from algorithms.shared.preflight.zero import ZeroChoice, choose_zero
 from algorithms.shared.ranks import Ranks
 from algorithms.shared.training.parameters import P, TrainingParameters
-from algorithms.shared.training.precision import arithmetic_dtype
 
 DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}  # as safetensors writes them
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -32,37 +33,29 @@ def settled(parameters: P, facts: ModelFacts, length: int, ranks: Ranks) -> P:
         return parameters
     if parameters.tensor_parallel > 1:
         return msgspec.structs.replace(parameters, zero=0)
-    choice = choose_zero(facts, training_of(parameters, length, ranks), own_hardware(ranks.device))
+    hardware = own_hardware(ranks.device)
+    training = training_of(parameters, facts, length, hardware)
+    choice = choose_zero(facts, training, hardware)
     if ranks.is_first:
         print(sentence(choice), flush=True)
-    return with_choice(parameters, choice, ranks.world_size)
+    return with_choice(parameters, choice, training.rows)
 
 
-def training_of(parameters: TrainingParameters, length: int, ranks: Ranks) -> Training:
-    """What the estimate asks of a run. Accumulation that was asked for sets the rows at once."""
-    rows = max(1, parameters.batch_size // ranks.world_size)
-    parts = parameters.gradient_accumulation
-    dtype = arithmetic_dtype(parameters.dtype, ranks.device)
-    return Training(
-        rows=rows,
-        length=length,
-        micro_batch=max(1, rows // parts) if parts > 1 else 0,
-        zero=None,
-        offload=parameters.offload,
-        checkpointing=parameters.gradient_checkpointing,
-        dtype=str(dtype).removeprefix("torch."),
-    )
+def training_of(
+    parameters: TrainingParameters, facts: ModelFacts, length: int, hardware: Hardware
+) -> Training:
+    """What the estimate asks of a run; read as at the job's acceptance, but for the length."""
+    work = Work("train", msgspec.to_builtins(parameters))
+    return dataclasses.replace(work.training(facts, hardware), length=length)
 
 
-def with_choice(parameters: P, choice: ZeroChoice, ranks: int) -> P:
+def with_choice(parameters: P, choice: ZeroChoice, rows: int) -> P:
     """Parts enough that no rank computes more rows at once than were chosen."""
-    rows = max(1, parameters.batch_size // ranks)
-    parts = max(parameters.gradient_accumulation, -(-rows // max(1, choice.micro_batch)))
     return msgspec.structs.replace(
         parameters,
         zero=choice.stage,
         offload=choice.offload,
-        gradient_accumulation=min(parts, rows),
+        gradient_accumulation=parameters.gradient_accumulation * -(-rows // choice.micro_batch),
     )
 
 
