@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from algorithms.shared.preflight.facts import Hardware, ModelFacts, Verdict
 from algorithms.shared.preflight.inference import estimate_inference
 from algorithms.shared.preflight.model_types import TypeFacts, model_types, why_not
-from algorithms.shared.preflight.training import Training, memory_of_device
+from algorithms.shared.preflight.training import Estimate, Training, memory_of_device
 from algorithms.shared.preflight.wording import (
     device_name,
     gigabytes,
@@ -51,7 +51,7 @@ def _type(
     if model.model_type not in types and allow_remote_code:
         return None
     if why := why_not(model.model_type, work.tasks, types):
-        return Verdict("UnsupportedModel", f"{why} docs/models.md lists all types.")
+        return Verdict("UnsupportedModel", f"{why} docs/reference/model-types.md lists all types.")
     if work.tensor_parallel > 1 and not types[model.model_type].tensor_parallel:
         return Verdict(
             "UnsupportedModel",
@@ -69,10 +69,16 @@ def _memory(work: Work, model: ModelFacts, hardware: Hardware) -> Verdict:
 
 def _training(training: Training, model: ModelFacts, hardware: Hardware) -> Verdict:
     choice = choose_zero(model, training, hardware)
-    if excess(choice.estimate, hardware) <= 1:
+    if excess(_certain(choice.estimate, model), hardware) <= 1:
         return _noted(choice.why, hardware)
     advice = " or ".join(_advice(training, model, hardware, choice))
     return Verdict("DoesNotFit", f"{choice.why}. {advice[0].upper()}{advice[1:]}.")
+
+
+def _certain(estimate: Estimate, model: ModelFacts) -> Estimate:
+    """Without a configuration the shape is a guess, and activations with it: nothing is refused for
+    those until the files are there."""
+    return estimate if model.config else dataclasses.replace(estimate, activations=0)
 
 
 def _advice(
@@ -106,7 +112,7 @@ def _inference(work: Work, model: ModelFacts, hardware: Hardware) -> Verdict:
         f"{named_hardware(hardware)}: about {gigabytes(estimate.device)}{held} "
         f"{device_name(hardware)} with {inference.sequences} × {inference.length} tokens"
     )
-    if excess(estimate, hardware) <= 1:
+    if excess(_certain(estimate, model), hardware) <= 1:
         return _noted(told, hardware)
     advice = "Choose a smaller model, or an environment with more memory"
     return Verdict("DoesNotFit", f"{told}. {advice}.")

@@ -94,6 +94,17 @@ def test_accepted_with_a_sentence(
     assert says in verdict.note
 
 
+@pytest.mark.parametrize("algorithm", ["train", "generate"])
+def test_a_guessed_shape_refuses_nothing(algorithm: str) -> None:
+    """Weights are known of a manifest; what a row takes only the configuration tells."""
+    long = Work(algorithm, {"blockLength": 3_000_000})
+    known = dataclasses.replace(GPT2, config={**GPT2.config})
+    assert review(long, known, ONE_A100, False).reason == "DoesNotFit"
+    guessed = review(long, dataclasses.replace(GPT2, config={}), ONE_A100, False)
+    assert guessed.reason == ""
+    assert "3000000" in guessed.note or "3000100" in guessed.note
+
+
 def test_code_of_its_own_may_make_any_type_work() -> None:
     strange = of_size(1, "hal9000")
     assert review(Work("train", {}), strange, A100S, allow_remote_code=True).reason == ""
@@ -121,7 +132,8 @@ def test_a_wrong_parameter_is_the_algorithm_s_to_refuse(wrong: dict[str, Any]) -
 
 
 def test_the_table_of_this_release_knows_the_famous_ones() -> None:
-    for name in ("gpt2", "gptj", "gpt_neox", "llama", "reformer"):
+    for name in ("gpt2", "gptj", "gpt_neox", "llama", "qwen2"):
         assert "causal-lm" in model_types()[name].working, name
+    assert "masked-lm" in model_types()["reformer"].working
     assert not model_types()["gpt2"].tensor_parallel
     assert model_types()["llama"].tensor_parallel
