@@ -21,6 +21,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from algorithms.shared import scoring
 from examples.story_data.tiny import byte_tokenizer
 from tests.algorithms.conftest import Run, report_of
 
@@ -150,6 +151,19 @@ def test_answers_are_judged_as_squad_does(run: Run, tmp_path: Path) -> None:
     # without punctuation "." is "": no answer's words, but that of the second's second answer
     assert (row["exactMatch"], row["f1"]) == (0, 0)
     assert row["samples"][1]["expected"] == ["y"]
+
+
+def test_an_answers_loss_is_the_same_in_any_batch(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a short row among long ones, the places filled up are no places for an answer."""
+    model = bert(BertForQuestionAnswering, tmp_path / "model")
+    file = data(tmp_path, [asked("ab.cd", "b.c"), asked("y." + "x" * 40, ".")])
+    together = evaluated(run, model, file)
+    monkeypatch.setattr(scoring, "TOKENS_AT_ONCE", 1)
+    alone = evaluated(run, model, file)
+    for one, other in zip(together["samples"], alone["samples"], strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
 
 
 def test_no_answer_is_one_where_some_questions_have_none(run: Run, tmp_path: Path) -> None:

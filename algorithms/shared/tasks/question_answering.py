@@ -6,6 +6,7 @@ for questions without an answer (Devlin et al. 2019, section 4.3).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from algorithms.shared.tasks.base import Batch, Example, MalformedRecord, ModelT
 from algorithms.shared.tasks.inputs import ModelInputs, list_of, nll_sum, text_of
 
 OVERLAP = 4  # rows share a fourth of their tokens, so that no answer is cut in all of them
-TARGETS = frozenset({"start_positions", "end_positions"})
+TARGETS = frozenset({"start_positions", "end_positions", "places"})
 Span = tuple[int, int]  # characters in the context, the end excluded
 
 
@@ -72,7 +73,9 @@ class QuestionAnswering(ModelTask):
             }
 
     def collate(self, examples: Sequence[Example]) -> Batch:
+        """`places`: 1 where a row has a token, 0 where it is filled up."""
         batch = self._inputs.batch(examples)
+        batch["places"] = self._inputs.rows([[1] * len(e["input_ids"]) for e in examples], 0)
         batch["start_positions"] = torch.tensor([example["start"] for example in examples])
         batch["end_positions"] = torch.tensor([example["end"] for example in examples])
         return batch
@@ -85,8 +88,15 @@ class QuestionAnswering(ModelTask):
         return self._inputs.forward(network, batch, TARGETS)
 
     def loss_sum(self, outputs: Any, batch: Batch) -> torch.Tensor:
-        start = nll_sum(outputs.start_logits, batch["start_positions"])
-        return start + nll_sum(outputs.end_logits, batch["end_positions"])
+        """Padding is no candidate: else a row's loss would depend on the rows beside it."""
+        start = nll_sum(_unpadded(outputs.start_logits, batch), batch["start_positions"])
+        return start + nll_sum(_unpadded(outputs.end_logits, batch), batch["end_positions"])
+
+
+def _unpadded(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """[rows, length], minus infinity at padding."""
+    mask = batch.get("attention_mask")
+    return logits.float() if mask is None else logits.float().masked_fill(mask == 0, -math.inf)
 
 
 def answer_span(fields: Mapping[str, Any]) -> Span | None:
