@@ -27,11 +27,13 @@ BODIES = {
     "killed": "print('eating', flush=True); os.kill(os.getpid(), signal.SIGKILL)\n",
     "silent": "print('nothing to say', flush=True)\n",
     "stays": PROGRESS + "time.sleep(600)\n",
-    # Fails on its first attempt; its memory is a file beside the algorithms.
+    # Fails on its first attempt; what it remembers of it lies in scratch.
     "flaky": (
-        "memory = pathlib.Path(__file__).parent / 'tried'\n"
-        "if not memory.exists():\n    memory.touch(); sys.exit(1)\n"
-        "(out / 'done.txt').write_text('at last')\n"
+        "memory = pathlib.Path(os.environ['SCRATCH']) / 'tried'\n"
+        "if not memory.exists():\n"
+        "    memory.touch(); (out / 'half.txt').touch(); sys.exit(1)\n"
+        "attempt = os.environ['POSTHUMAN_ATTEMPT']\n"
+        "(out / 'done.txt').write_text(f'{attempt} {os.listdir(out)}')\n"
     ),
     # Leaves a model that can be loaded: one tensor of two floats.
     "model": (

@@ -77,11 +77,13 @@ def test_a_job_past_its_timeout(laptop: Laptop) -> None:
     assert laptop.store_file(result.final, "logs/algorithm.log")
 
 
-def test_a_retry(laptop: Laptop, algorithms: Path) -> None:
-    (algorithms / "flaky" / "tried").unlink(missing_ok=True)
+def test_a_retry_finds_its_scratch_and_empty_outputs(laptop: Laptop) -> None:
     result = laptop.run(a_job("flaky", retries=1))
     assert result.code == SUCCEEDED
     assert [found["number"] for found in result.final["status"]["attempts"]] == [1, 2]
+    assert laptop.store_file(result.final, "done.txt") == "2 []"
+    assert not list(laptop.workdir.rglob("store/**/half.txt"))
+    assert not list(laptop.workdir.rglob("store/**/tried"))
 
 
 def test_a_persons_mistake_is_not_tried_again(laptop: Laptop) -> None:
