@@ -16,7 +16,7 @@ from algorithms.shared.tasks.base import Batch, Example, MalformedRecord, ModelT
 from algorithms.shared.tasks.inputs import ModelInputs, list_of, nll_sum, text_of
 
 OVERLAP = 4  # rows share a fourth of their tokens, so that no answer is cut in all of them
-TARGETS = frozenset({"start_positions", "end_positions", "places"})
+TARGETS = frozenset({"start_positions", "end_positions"})
 Span = tuple[int, int]  # characters in the context, the end excluded
 
 
@@ -73,9 +73,7 @@ class QuestionAnswering(ModelTask):
             }
 
     def collate(self, examples: Sequence[Example]) -> Batch:
-        """`places`: 1 where a row has a token, 0 where it is filled up."""
         batch = self._inputs.batch(examples)
-        batch["places"] = self._inputs.rows([[1] * len(e["input_ids"]) for e in examples], 0)
         batch["start_positions"] = torch.tensor([example["start"] for example in examples])
         batch["end_positions"] = torch.tensor([example["end"] for example in examples])
         return batch
