@@ -110,8 +110,11 @@ def _continue_batch(
 ) -> list[tuple[int, int, Ending]]:
     """Each text with the numbers of prompt and sample."""
     follower = Follower(told, batch, decoder.ending if batch[0].samples == 1 else None)
-    streamer = LogStreamer(decoder.tokenizer, follower.report) if streams else None
-    endings = decoder.generate(batch, follower.on_step, streamer)
+    if streams:  # a line of progress may stand between two lines of the text only
+        streamer = LogStreamer(decoder.tokenizer, follower.report)
+        endings = decoder.generate(batch, follower.count, streamer)
+    else:
+        endings = decoder.generate(batch, follower.on_step)
     follower.finish(endings)
     return [
         (row.prompt, row.sample + number, ending)

@@ -50,7 +50,9 @@ def processors(rows: Sequence[Row], wanted: GenerateParameters, padding: torch.T
 def uniforms(rows: Sequence[Row], wanted: GenerateParameters) -> torch.Tensor:
     """Numbers in [0, 1), float64 [rows, new tokens]: PCG64 seeded by seed, prompt and sample."""
     made = [
-        np.random.default_rng([wanted.seed, row.prompt, row.sample]).random(wanted.max_new_tokens)
+        np.random.Generator(np.random.PCG64([wanted.seed, row.prompt, row.sample])).random(
+            wanted.max_new_tokens
+        )
         for row in rows
     ]
     return torch.from_numpy(np.stack(made))

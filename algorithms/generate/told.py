@@ -80,10 +80,14 @@ class Follower:
         self._looked_at = time.monotonic()
         self._step = 0
 
-    def on_step(self, start: int, ids: torch.Tensor) -> None:
-        """Tokens [rows, …], new ones from `start` on. They are fetched once in a while only: a GPU
-        would have to wait for it."""
+    def count(self, start: int, ids: torch.Tensor) -> None:
+        """Tokens [rows, …], new ones from `start` on; says nothing."""
         self._step = ids.shape[1] - start
+
+    def on_step(self, start: int, ids: torch.Tensor) -> None:
+        """Tells how far the batch is. Tokens are fetched once in a while only: a GPU would have to
+        wait for it."""
+        self.count(start, ids)
         now = time.monotonic()
         if now - self._looked_at >= INTERVAL_SECONDS:
             self._looked_at = now

@@ -53,6 +53,7 @@ class QuestionAnswerParameters(Parameters, frozen=True, kw_only=True):
         | None
     ) = None
     batch_rows: Annotated[int, Meta(ge=1, description="Rows read at once.")] = 32
+    stream: Annotated[bool, Meta(description="Show each answer in the log.")] = True
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16"],
         Meta(description="Of weights and arithmetic; auto: bfloat16 on a GPU, float32 on a CPU."),

@@ -40,7 +40,8 @@ def run(task: Task[QuestionAnswerParameters]) -> None:
         started_at = time.monotonic()
         library = open_library(task.file_input("corpus"), task.scratch, wanted, ranks)
         indexed_at = time.monotonic()
-        lines = _answer_all(Answering(library, reader, wanted), questions, ranks)
+        answering = Answering(library, reader, wanted)
+        lines = _answer_all(answering, questions, ranks, shows=ranks.is_first and wanted.stream)
         if ranks.is_first:
             seconds = (indexed_at - started_at, time.monotonic() - indexed_at)
             _write(task, lines, questions, len(library.documents), *seconds)
@@ -85,7 +86,7 @@ def _told(beat: Callable[[], None], every: int = 100_000) -> Callable[[], None]:
 
 
 def _answer_all(
-    answering: Answering, questions: Sequence[Question], ranks: Ranks
+    answering: Answering, questions: Sequence[Question], ranks: Ranks, shows: bool
 ) -> list[dict[str, Any]]:
     mine = ranks.share(questions)
     progress = Progress(max(len(mine), 1), enabled=ranks.is_first)
@@ -93,7 +94,7 @@ def _answer_all(
     lines: list[dict[str, Any]] = []
     for question in mine:
         lines.append(answering.line(question))
-        if ranks.is_first:
+        if shows:
             print(_shown(lines[-1]), flush=True)
         rate = len(lines) / max(time.monotonic() - started_at, 1e-9)
         progress.report(len(lines), {"questionsPerSecond": rate})

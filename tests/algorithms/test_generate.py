@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from collections.abc import Sequence
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 import torch
 
+from algorithms.generate import told
 from algorithms.generate.parameters import GenerateParameters
 from algorithms.generate.program import continue_all, load_generator
 from algorithms.generate.prompts import Given, encode
 from algorithms.shared.models.base import LoadedModel
+from algorithms.shared.progress import Progress
 from algorithms.shared.ranks import Ranks
 from tests.algorithms.conftest import Run, command_line, report_of, run_process, spoiled
 
@@ -190,14 +193,17 @@ def test_the_log_shows_each_text_unless_told_not_to(
 
 
 def test_a_single_text_is_shown_in_whole_lines_while_it_grows(
-    run: Run, tiny_model: Path, tmp_path: Path
+    run: Run, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(told, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(told, "Progress", functools.partial(Progress, interval_seconds=0.0))
     wanted = {"prompts": ["One"], "maxNewTokens": 300}
     output = run("generate", wanted, model=tiny_model, outputs=tmp_path).output
     [row] = [json.loads(line) for line in (tmp_path / "generations.jsonl").open()]
     said = [line for line in output.splitlines() if line.startswith("|")]
     letters = [c for c in row["text"] if c.isascii() and c.isprintable() and c != " "]
     assert len(letters) > 50
+    assert output.count("progress") > 2
     streamed = [c for line in said for c in line[2:] if c.isascii() and c != " "]
     assert streamed == letters
     assert all(line.startswith(("|", '{"posthuman"')) for line in output.splitlines())

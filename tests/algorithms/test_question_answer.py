@@ -152,6 +152,16 @@ def test_a_folder_of_texts_is_a_corpus_and_lines_are_questions(
     assert [line["id"] for line in lines] == ["asked.txt:1", "asked.txt:3"]
 
 
+def test_the_log_shows_each_answer_unless_told_not_to(
+    run: Run, reader: Path, corpus: Path, tmp_path: Path
+) -> None:
+    asked, options = {"questions": [NORWAY]}, {"model": reader, "corpus": corpus}
+    shown = run("question-answer", asked, outputs=tmp_path / "a", **options).output
+    hidden = run("question-answer", {**asked, "stream": False}, outputs=tmp_path / "b", **options)
+    assert f'| question:1 "{NORWAY}" → "Oslo" (facts/Norway, 0.' in shown
+    assert "Oslo" not in hidden.output
+
+
 def test_two_ranks_answer_as_one_does(run: Run, reader: Path, corpus: Path, tmp_path: Path) -> None:
     asked = {"questions": [f"What is the capital of {land}?" for land in CAPITALS]}
     answered(run, asked, tmp_path / "one", model=reader, corpus=corpus)
