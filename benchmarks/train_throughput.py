@@ -114,7 +114,7 @@ def our_turn(store: ExampleStore) -> Turn:
 
     def turn() -> list[float]:
         stamps: list[float] = []
-        progress, figures = Progress(STEPS, enabled=False), Figures(ALONE)
+        progress, figures = Progress(STEPS, enabled=False), Figures()
 
         def on_step(record: StepRecord, seconds: float) -> None:
             progress.report(record.step, figures.of(record, seconds))

@@ -20,7 +20,7 @@ from algorithms.shared.training.records import Score, StepRecord, TrainingState
 from algorithms.shared.training.result import training_run
 from algorithms.shared.training.setup import Setup, set_up
 from algorithms.shared.training.source import ModelSource
-from algorithms.shared.training.speed import Figures
+from algorithms.shared.training.speed import Figures, Used, gpu_use
 
 
 def train(task: Task[P], source: ModelSource, ranks: Ranks) -> None:
@@ -59,7 +59,7 @@ def _score(setup: Setup, ranks: Ranks) -> Score | None:
 
 def _make_steps(setup: Setup, state: TrainingState, ranks: Ranks) -> None:
     progress = Progress(setup.steps, enabled=ranks.is_first, done_steps=state.step)
-    figures, clock = Figures(ranks), _CheckpointClock(setup.parameters)
+    figures, clock = Figures(_used(setup, ranks)), _CheckpointClock(setup.parameters)
 
     def tell(record: StepRecord, seconds: float) -> None:
         progress.report(record.step, figures.of(record, seconds))
@@ -71,6 +71,10 @@ def _make_steps(setup: Setup, state: TrainingState, ranks: Ranks) -> None:
     task, examples = setup.model.task, setup.data.training
     loop = Loop(setup.engine, task, examples, setup.parameters, setup.steps, ranks)
     loop.run(state, Hooks(on_step=tell, save=save, due=clock.due))
+
+
+def _used(setup: Setup, ranks: Ranks) -> Used | None:
+    return gpu_use(setup.model.network, setup.facts, setup.length, ranks)
 
 
 class _CheckpointClock:

@@ -12,6 +12,7 @@ from algorithms.shared.data.prepare import prepare
 from algorithms.shared.failures import UnsupportedModel
 from algorithms.shared.inputs import Task
 from algorithms.shared.models.base import LoadedModel, LoadRequest
+from algorithms.shared.preflight.facts import ModelFacts
 from algorithms.shared.ranks import Ranks
 from algorithms.shared.training import engines
 from algorithms.shared.training.checkpoints import Checkpoints
@@ -40,6 +41,7 @@ class Setup:
     run; `dtype`: of the arithmetic."""
 
     parameters: TrainingParameters
+    facts: ModelFacts
     model: LoadedModel
     engine: Engine
     data: Prepared
@@ -51,7 +53,8 @@ class Setup:
 
 def set_up(task: Task[P], source: ModelSource, ranks: Ranks) -> Setup:
     """Called by all ranks. Raises the failures of algorithms.shared.failures."""
-    parameters = _settled(task.parameters, source, ranks)
+    facts = source.facts()
+    parameters = _settled(task.parameters, facts, ranks)
     factory = engines.choose(parameters, ranks)
     with factory.loading():
         model = source.load(factory.request(_request(task, source, ranks)))
@@ -63,6 +66,7 @@ def set_up(task: Task[P], source: ModelSource, ranks: Ranks) -> Setup:
     identity = _identity(task.parameters, source, data, engine, ranks)
     return Setup(
         parameters=parameters,
+        facts=facts,
         model=replace(model, network=engine.network),
         engine=engine,
         data=data,
@@ -81,11 +85,11 @@ def _compute_twice(network: Any) -> None:
         raise UnsupportedModel(f"Parameter gradientCheckpointing: {error}") from error
 
 
-def _settled(given: P, source: ModelSource, ranks: Ranks) -> P:
+def _settled(given: P, facts: ModelFacts, ranks: Ranks) -> P:
     """Raises BadParameter for a batch that doesn't go round."""
     check_batch(given, ranks.world_size // given.tensor_parallel)
     length = given.block_length or DEFAULT_BLOCK_LENGTH
-    return settled(given, source.facts(), length, ranks)
+    return settled(given, facts, length, ranks)
 
 
 def _identity(
