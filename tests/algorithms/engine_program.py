@@ -86,12 +86,13 @@ def _trained(scenario: dict[str, Any], ranks: Ranks) -> dict[str, Any]:
     factory = _factory(scenario, ranks)
     with factory.loading():
         network = _network(scenario, factory)
+    held = _held(network)
     engine = factory.engine(LoadedModel(network, None, NextToken(), torch.float32))
     if scenario.get("resume"):
         engine.load_state(Path(scenario["folder"]))
     before = _held_out(engine)
     result = _steps(scenario, engine)
-    result |= {"before": before, "held_out": _held_out(engine)}
+    result |= {"before": before, "held_out": _held_out(engine), "held": held}
     if scenario.get("generate"):
         result["generated"] = generated(engine.network)
     weights = engine.full_weights()
@@ -100,6 +101,14 @@ def _trained(scenario: dict[str, Any], ranks: Ranks) -> dict[str, Any]:
 
         save_file({n: w.clone() for n, w in weights.items()}, scenario["weights"])
     return result
+
+
+def _held(network: Any) -> int:
+    """Elements of the weights that this rank has in memory."""
+    return sum(
+        weight.numel() + (weight.ds_tensor.numel() if hasattr(weight, "ds_tensor") else 0)
+        for weight in network.parameters()
+    )
 
 
 def _steps(scenario: dict[str, Any], engine: Engine) -> dict[str, Any]:

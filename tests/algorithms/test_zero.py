@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,24 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from algorithms.shared.failures import BadParameter
+from algorithms.shared.ranks import Ranks
+from algorithms.shared.training.engines import choose
+from algorithms.shared.training.parameters import TrainingParameters
+from algorithms.shared.training.zero import ZeroFactory
 from algorithms.shared.training.zero_config import Offload, ZeroSettings, deepspeed_config
 from tests.algorithms.engine_program import PROMPT
-from tests.algorithms.engine_runs import Result, alone, run_ranks, tiny_llama, untrained_losses
+from tests.algorithms.engine_runs import (
+    Result,
+    alone,
+    environment,
+    run_ranks,
+    tiny_llama,
+    untrained_losses,
+)
 
 pytestmark = pytest.mark.models
 STEPS, CLIP = 4, 0.5
+WEIGHTS = 17_120  # of tiny_llama, tied ones once
 STAGES = (1, 2, 3)
 WAYS: tuple[tuple[int, Offload], ...] = (
     (1, "none"),
@@ -119,14 +134,8 @@ def test_each_rank_saves_its_part_alone(stage: int, ended: Mapping[str, Any]) ->
         "zero-rank-1.safetensors",
     }
     counts = [_elements(file) for file in sorted(folder.iterdir())]
-    whole = sum(weight.numel() for weight in _unique(ended, stage)) * 3
-    assert whole <= sum(counts) < whole * 1.05
-    assert max(counts) < whole * 0.6
-
-
-def _unique(ended: Mapping[str, Any], stage: int) -> list[torch.Tensor]:
-    weights = load_file(ended["folder"] / f"{stage}-none.safetensors")
-    return [weight for name, weight in weights.items() if name != "lm_head.weight"]  # tied
+    assert WEIGHTS * 3 <= sum(counts) < WEIGHTS * 3 * 1.05
+    assert max(counts) < WEIGHTS * 3 * 0.6
 
 
 def _elements(file: Path) -> int:
@@ -187,6 +196,32 @@ def test_one_rank_trains_too_and_refuses_the_checkpoint_of_two(
     assert "ranks 2, this run has ranks 1" in second["message"]
 
 
+def test_in_stage_3_no_rank_ever_has_the_whole_model(ended: Mapping[str, Any]) -> None:
+    """Right after loading, before DeepSpeed gets the model."""
+    assert ended["2 none"]["held"] == WEIGHTS
+    assert ended["3 none"]["held"] < WEIGHTS * 0.55
+
+
+def test_without_deepspeed_zero_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(BadParameter, match="deepspeed is not installed here"):
+        ZeroFactory(ZeroSettings(2), Ranks(0, 1, torch.device("cpu")))
+
+
+def test_without_zero_deepspeed_is_not_imported() -> None:
+    """It takes seconds."""
+    program = (
+        "import sys, torch\n"
+        "from algorithms.shared.ranks import Ranks\n"
+        "from algorithms.shared.training.engines import choose\n"
+        "from algorithms.shared.training.parameters import TrainingParameters\n"
+        "choose(TrainingParameters(zero=0), Ranks(0, 1, torch.device('cpu')))\n"
+        "sys.exit('deepspeed' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=environment())
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize("stage", [0, 4])
 def test_an_unknown_stage_is_refused(stage: int) -> None:
     with pytest.raises(BadParameter, match="not one of 0, 1, 2, 3, auto"):
@@ -196,6 +231,13 @@ def test_an_unknown_stage_is_refused(stage: int) -> None:
 def test_weights_are_offloaded_in_stage_3_alone() -> None:
     with pytest.raises(BadParameter, match="all needs zero 3, not 2"):
         ZeroSettings(2, offload="all")
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_offload_without_zero_is_refused(together: int) -> None:
+    parameters = TrainingParameters(zero=0, offload="optimizer", tensor_parallel=together)
+    with pytest.raises(BadParameter, match="is done by ZeRO, which is off"):
+        choose(parameters, Ranks(0, 2, torch.device("cpu")))
 
 
 def test_nothing_that_needs_a_compiler_is_asked_for() -> None:
