@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,30 @@ def test_models_stand_side_by_side(
     assert [row["model"] for row in report["models"]] == ["alice", "bob"]
     assert report["metrics"]["bob.loss"] < report["metrics"]["alice.loss"] - 1
     assert (ended.progress[-1].step, ended.progress[-1].percent) == (20, 100.0)
+
+
+def test_the_log_has_a_table_and_warns_where_a_token_is_not_the_same_text(
+    run: Run, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+    tokenizer = json.loads((other / "tokenizer.json").read_text())
+    tokenizer["normalizer"] = {"type": "Lowercase"}
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    warning = "The tokenizers differ: compare bitsPerByte"
+    for second, differs in ((tiny_model, False), (other, True)):
+        models = [f"alice={tiny_model}", f"bob={second}"]
+        ended = run("evaluate", {}, model=models, data=corpus, outputs=tmp_path / "out")
+        assert (warning in ended.output) is differs
+        first, *rows = ended.output[ended.output.index("10 samples, causal-lm:") :].splitlines()[
+            1:4
+        ]
+        assert first.split() == ["model", "loss", "perplexity", "bitsPerByte"]
+        report = report_of(tmp_path / "out")
+        assert [row.split()[:2] for row in rows] == [
+            [row["model"], f"{row['loss']:.4f}"] for row in report["models"]
+        ]
+    assert (tmp_path / "out" / "evaluation.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_models_loss_is_its_samples_weighted_by_tokens(
