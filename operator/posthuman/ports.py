@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from jobkit.manifest import Manifest
-from posthuman.api.asset import ModelAsset
+from posthuman.api.asset import ModelAsset, PricingKind
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
 from posthuman.api.meta import Key
@@ -202,6 +202,18 @@ class CreatedNFT(msgspec.Struct, frozen=True, kw_only=True):
     nonce: int = -1  # of its transaction; -1: not asked for
 
 
+class Sale(msgspec.Struct, frozen=True, kw_only=True):
+    """How strangers come by datatokens, and whom they pay: one costs `rate` whole `token`s."""
+
+    kind: PricingKind = PricingKind.PLAIN
+    owner: str = ""
+    token: str = ""
+    rate: str = "0"
+
+
+PLAIN = Sale()
+
+
 class Ledger(Protocol):
     """Ocean's contracts on one EVM chain, and the one account that signs; checksummed addresses.
 
@@ -228,7 +240,7 @@ class Ledger(Protocol):
         """The NFT that the signer created for this publication, from NFTCreated events."""
 
     async def prepare_create(
-        self, publication: Publication, name: str, market_fee: MarketFee
+        self, publication: Publication, name: str, market_fee: MarketFee, sale: Sale = PLAIN
     ) -> UnsignedTransaction: ...
     async def prepare_metadata(self, nft: str, ddo: bytes) -> UnsignedTransaction: ...
     async def prepare_mint(self, datatoken: str, to: str, wei: int) -> UnsignedTransaction: ...

@@ -284,3 +284,20 @@ async def test_a_book_that_never_rests_is_tried_again_later_and_nothing_is_signe
     with pytest.raises(Conflict, match="keep changing"):
         await operator.reconcile(key)
     assert not begun(world.asset(key))
+
+
+async def test_what_the_node_holds_is_not_sent_again_and_what_it_dropped_is() -> None:
+    world = World()
+    world.chain.automine = False
+    key, operator = world.add(), world.operator()
+    await world.run_until(begun, operator, key)
+    for _ in range(5):
+        await world.one_pass(operator, key)
+    assert world.chain.calls.count("send") == 1
+    assert "receipt" not in world.chain.calls  # of what can't have one yet
+    world.chain.pool.clear()
+    for _ in range(5):
+        await world.one_pass(operator, key)
+    assert world.chain.calls.count("send") == 2
+    assert await world.one_pass(world.operator(), key)  # a new process knows nothing of it
+    assert world.chain.calls.count("send") == 3

@@ -17,10 +17,12 @@ from eth_utils.address import to_checksum_address
 from posthuman.assets.did import did_of
 from posthuman.errors import TransientError, UserError
 from posthuman.ports import (
+    PLAIN,
     CreatedNFT,
     MarketFee,
     Publication,
     Receipt,
+    Sale,
     SignerNonces,
     Spent,
     Transaction,
@@ -208,7 +210,7 @@ class FakeLedger:
         return next(found, None)
 
     async def prepare_create(
-        self, publication: Publication, name: str, market_fee: MarketFee
+        self, publication: Publication, name: str, market_fee: MarketFee, sale: Sale = PLAIN
     ) -> UnsignedTransaction:
         said = msgspec.to_builtins(publication)
         return self._prepare(FACTORY, {"name": "create", "publication": said, "title": name})

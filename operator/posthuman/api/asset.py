@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from posthuman.api.meta import Condition, Meta, NamedRef, Wire
 
 
@@ -29,6 +31,22 @@ class Reward(Wire, frozen=True, kw_only=True):
     amount: str = "0"
 
 
+class PricingKind(StrEnum):
+    """How strangers come by datatokens."""
+
+    PLAIN = "Plain"  # from the owner alone, who mints them
+    FIXED_RATE = "FixedRate"
+    FREE = "Free"  # from Ocean's dispenser
+
+
+class Pricing(Wire, frozen=True, kw_only=True):
+    """Fixed at publication. `rate`: what one datatoken costs, in whole ones of `token`."""
+
+    kind: PricingKind = PricingKind.PLAIN
+    token: str = ""
+    rate: str = ""
+
+
 class AssetSpec(Wire, frozen=True, kw_only=True):
     """`publication_id`, `parents`, `reward` and `job_uid` are the operator's alone to set."""
 
@@ -39,6 +57,7 @@ class AssetSpec(Wire, frozen=True, kw_only=True):
     publication_id: str = ""  # derived by the operator where empty
     parents: tuple[str, ...] = ()  # DIDs
     reward: Reward | None = None
+    pricing: Pricing = Pricing()
     job_uid: str = ""
 
 

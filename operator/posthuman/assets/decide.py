@@ -156,17 +156,17 @@ def _without_receipt(
         _superseded(seen, chain, record, draft)
     else:
         draft.on_its_way(record.step)
-        draft.do(_bring(seen, record))
+        draft.do(*_bring(seen, record))
         draft.look_again(0 if seen.gaps else _poll_seconds(seen))
 
 
-def _bring(seen: Observed, record: TransactionRecord) -> Fill | Replace | Send:
+def _bring(seen: Observed, record: TransactionRecord) -> tuple[Fill | Replace | Send, ...]:
     """What brings it nearer to being mined. Only the first in line is held up by its own fee."""
     if seen.gaps:
-        return Fill(seen.gaps)
+        return (Fill(seen.gaps),)
     if seen.next_seconds >= RAISE_AFTER_SECONDS:
-        return Replace(record)
-    return Send(record.raw)
+        return (Replace(record),)
+    return () if seen.brought else (Send(record.raw),)
 
 
 def _superseded(seen: Observed, chain: ChainSpec, record: TransactionRecord, draft: Draft) -> None:

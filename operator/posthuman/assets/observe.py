@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from posthuman.api.asset import ModelAsset
+from posthuman.api.asset import ModelAsset, TransactionRecord
 from posthuman.api.conditions import is_true
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.meta import FINALIZER
@@ -22,7 +22,7 @@ from posthuman.assets.publication_id import publication_id
 from posthuman.assets.review import reward_wei
 from posthuman.assets.steps import needs_manifest
 from posthuman.errors import NotFound, PosthumanError, TransientError
-from posthuman.ports import Cluster, Ledger, NonceBook, ResultStore, SignerNonces
+from posthuman.ports import Cluster, Ledger, NonceBook, Receipt, ResultStore, SignerNonces
 
 StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
 LedgerOf = Callable[[ComputeEnvironment], Awaitable[Ledger]]
@@ -96,10 +96,8 @@ class Observer:
         record, nonces = seen.open_record, seen.nonces
         if record is None or nonces is None:
             return msgspec.structs.replace(seen, facts=await _facts(seen, publication, ledger))
-        hashes = (record.hash, *record.replaced)
-        receipts = await asyncio.gather(*(ledger.receipt(found) for found in hashes))
-        receipt = next((found for found in receipts if found), None)
-        seen = msgspec.structs.replace(seen, receipt=receipt)
+        if nonces.mined > record.nonce or not record.raw:  # before that there is no receipt
+            seen = msgspec.structs.replace(seen, receipt=await _receipt(record, ledger))
         if seen.receipt is None and nonces.mined > record.nonce:
             seen = msgspec.structs.replace(seen, spent=await ledger.spent_by(record.nonce))
             return msgspec.structs.replace(seen, facts=await _facts(seen, publication, ledger))
@@ -122,6 +120,13 @@ class Observer:
                 "ManifestMissing",
             ) from error
         return msgspec.structs.replace(seen, manifest=manifest, manifest_digest=digest)
+
+
+async def _receipt(record: TransactionRecord, ledger: Ledger) -> Receipt | None:
+    """Of whichever of the step's bytes was mined."""
+    hashes = (record.hash, *record.replaced)
+    receipts = await asyncio.gather(*(ledger.receipt(found) for found in hashes))
+    return next((found for found in receipts if found), None)
 
 
 async def _facts(seen: Observed, publication: str, ledger: Ledger) -> ChainFacts:

@@ -9,7 +9,16 @@ import msgspec
 from jobkit.manifest import Manifest
 from posthuman.api.asset import AssetStatus, ModelAsset, TransactionRecord
 from posthuman.api.environment import ComputeEnvironment
-from posthuman.ports import CreatedNFT, MarketFee, Publication, Receipt, SignerNonces, Spent
+from posthuman.ports import (
+    PLAIN,
+    CreatedNFT,
+    MarketFee,
+    Publication,
+    Receipt,
+    Sale,
+    SignerNonces,
+    Spent,
+)
 
 CREATE, METADATA, MINT, TRANSFER = "create", "metadata", "mint", "transfer"
 
@@ -51,6 +60,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     receipt: Receipt | None = None  # of the open transaction
     spent: Spent | None = None  # who used the open transaction's nonce, where it has no receipt
     facts: ChainFacts | None = None  # read where no receipt is to be waited for
+    brought: bool = False  # this process has sent its bytes, and the node holds that nonce
     waited_seconds: float = 0.0  # for the open transaction
     next_seconds: float = 0.0  # that long its nonce has been the next to be mined
 
@@ -98,6 +108,7 @@ class SignCreate(msgspec.Struct, frozen=True):
     publication: Publication
     name: str
     market_fee: MarketFee
+    sale: Sale = PLAIN
     step: str = CREATE
 
 

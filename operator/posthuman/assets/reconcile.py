@@ -1,7 +1,7 @@
 """The level-triggered loop of an asset: observe → decide → act → one status write, then the story.
 
-It keeps no memory that matters: `_waiting_since` only paces how often a receipt is asked for, and
-`_next_since` when a fee is raised.
+It keeps no memory that matters: `_waiting_since` only paces how often a receipt is asked for,
+`_next_since` when a fee is raised, and `_sent` spares sending what the node holds.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class AssetReconciler:
         self._books = Bookkeeper(cluster)
         self._waiting_since: dict[str, datetime] = {}
         self._next_since: dict[str, datetime] = {}
+        self._sent: set[str] = set()  # hashes of open transactions
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; seconds until the next is due by itself. Raises TransientError."""
@@ -58,7 +59,10 @@ class AssetReconciler:
             return None
         seen, ledger = await self._observer.observe(asset)
         seen = msgspec.structs.replace(
-            seen, waited_seconds=self._waited(seen), next_seconds=self._been_next(seen)
+            seen,
+            waited_seconds=self._waited(seen),
+            next_seconds=self._been_next(seen),
+            brought=self._was_brought(seen),
         )
         decision = decide(seen, self._clock.now())
         if ledger:
@@ -73,6 +77,7 @@ class AssetReconciler:
         if record is None:
             return 0.0
         if seen.receipt is not None:
+            self._sent.discard(record.hash)
             return (now - self._waiting_since.pop(record.hash, now)).total_seconds()
         return (now - self._waiting_since.setdefault(record.hash, now)).total_seconds()
 
@@ -86,12 +91,19 @@ class AssetReconciler:
             return 0.0
         return (now - self._next_since.setdefault(record.hash, now)).total_seconds()
 
+    def _was_brought(self, seen: Observed) -> bool:
+        record, nonces = seen.open_record, seen.nonces
+        if record is None or nonces is None or record.hash not in self._sent:
+            return False
+        return nonces.pending > record.nonce
+
     async def _act_on_chain(self, seen: Observed, decision: Decision, ledger: Ledger) -> Decision:
         """Sign or send, never both; what fails is told by the one status write."""
         try:
             for action in decision.actions:
                 if isinstance(action, Send):
                     await ledger.send(action.raw)
+                    self._note_sent(seen)
                 elif isinstance(action, Fill):
                     await self._books.fill(action.nonces, ledger)
                 elif isinstance(action, Replace):
@@ -105,6 +117,10 @@ class AssetReconciler:
         except PosthumanError as error:
             return troubled(seen.asset, decision, problem_of(error), self._clock.now())
         return decision
+
+    def _note_sent(self, seen: Observed) -> None:
+        if seen.open_record:
+            self._sent.add(seen.open_record.hash)
 
     async def _sign(
         self, seen: Observed, status: AssetStatus, action: Sign, ledger: Ledger
@@ -165,8 +181,8 @@ def _recorded(decision: Decision, record: TransactionRecord) -> Decision:
 
 async def _prepare(action: Sign, ledger: Ledger) -> UnsignedTransaction:
     match action:
-        case SignCreate(publication, name, market_fee):
-            return await ledger.prepare_create(publication, name, market_fee)
+        case SignCreate(publication, name, market_fee, sale):
+            return await ledger.prepare_create(publication, name, market_fee, sale)
         case SignMetadata(nft, ddo):
             return await ledger.prepare_metadata(nft, ddo)
         case SignMint(datatoken, to, wei):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from posthuman.api.asset import TransactionRecord
+from posthuman.api.asset import AssetSpec, PricingKind, TransactionRecord
 from posthuman.api.environment import ChainSpec
 from posthuman.assets.ddo import ddo_of, encode_ddo
 from posthuman.assets.draft import Draft
@@ -25,7 +25,7 @@ from posthuman.assets.observed import (
     SignTransfer,
 )
 from posthuman.assets.review import review_manifest, reward_wei
-from posthuman.ports import CreatedNFT, MarketFee, Publication
+from posthuman.ports import PLAIN, CreatedNFT, MarketFee, Publication, Sale
 
 
 def wanted_steps(seen: Observed) -> list[str]:
@@ -149,7 +149,7 @@ def _signing(step: str, seen: Observed, chain: ChainSpec, draft: Draft) -> Sign:
             parents=spec.parents,
             manifest_digest=spec.source.manifest_digest,
         )
-        return SignCreate(publication, spec.metadata.name, market_fee(chain))
+        return SignCreate(publication, spec.metadata.name, market_fee(chain), sale(spec))
     if step == METADATA and seen.environment and seen.manifest:
         asset = msgspec.structs.replace(seen.asset, status=status)
         ddo = ddo_of(asset, seen.environment, chain, seen.manifest, seen.signer)
@@ -165,3 +165,11 @@ def market_fee(chain: ChainSpec) -> MarketFee:
     return (
         MarketFee(address=fee.address, token=fee.token, amount=fee.amount) if fee else MarketFee()
     )
+
+
+def sale(spec: AssetSpec) -> Sale:
+    """How strangers come by datatokens: whoever gets the NFT is paid."""
+    pricing = spec.pricing
+    if pricing.kind is PricingKind.PLAIN:
+        return PLAIN
+    return Sale(kind=pricing.kind, owner=spec.owner, token=pricing.token, rate=pricing.rate or "0")

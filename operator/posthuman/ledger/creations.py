@@ -21,7 +21,14 @@ from posthuman.ledger.rpc import Web3, translated
 from posthuman.ledger.token_uri import decode_token_uri
 from posthuman.ports import CreatedNFT
 
-FACTORY_ABI = abi_of("ERC721Factory", "createNftWithErc20", "NFTCreated", "TokenCreated")
+FACTORY_ABI = abi_of(
+    "ERC721Factory",
+    "createNftWithErc20",
+    "createNftWithErc20WithFixedRate",
+    "createNftWithErc20WithDispenser",
+    "NFTCreated",
+    "TokenCreated",
+)
 SETTLED_BLOCKS = 64  # deeper blocks are not reorganised any more
 
 

@@ -26,6 +26,7 @@ from web3.contract.async_contract import AsyncContractFunction
 from web3.exceptions import TransactionNotFound
 from web3.types import BlockIdentifier, TxReceipt
 
+from posthuman.api.asset import PricingKind
 from posthuman.api.environment import ChainSpec
 from posthuman.errors import UserError
 from posthuman.ledger.account import account_of
@@ -34,13 +35,16 @@ from posthuman.ledger.creations import Creations, created_in, factory_contract
 from posthuman.ledger.fees import GWEI, SMALLEST_TIP_WEI, FeePolicy
 from posthuman.ledger.logs import address_topic, logs_between
 from posthuman.ledger.rpc import Web3, open_web3, translated
+from posthuman.ledger.sales import dispenser_of, exchange_of
 from posthuman.ledger.signer import WEI, Signer
 from posthuman.ledger.token_uri import encode_token_uri
 from posthuman.ports import (
+    PLAIN,
     CreatedNFT,
     MarketFee,
     Publication,
     Receipt,
+    Sale,
     SignerNonces,
     Spent,
     Transaction,
@@ -102,6 +106,7 @@ class OceanLedger:
         self._signer = Signer(web3, account, chain_id, confirmations, fees)
         self._chain_id = chain_id
         self._height = 0  # the latest block that was told: a node that knows less of it lags
+        self._deployment = deployment
         self._factory = factory_contract(web3, deployment)
         self._creations = Creations(web3, deployment, account.address)
 
@@ -162,7 +167,7 @@ class OceanLedger:
         return None
 
     async def prepare_create(
-        self, publication: Publication, name: str, market_fee: MarketFee
+        self, publication: Publication, name: str, market_fee: MarketFee, sale: Sale = PLAIN
     ) -> UnsignedTransaction:
         signer = self.signer
         uri = encode_token_uri(publication, name)
@@ -176,16 +181,29 @@ class OceanLedger:
         ]
         names = [name, DATATOKEN_SYMBOL]
         token: tuple[Any, ...] = (TEMPLATE_INDEX, names, addresses, [NO_CAP, fee_wei], [])
-        call = self._factory.functions.createNftWithErc20(nft, token)
+        call = await self._creating(nft, token, sale)
         return await self._prepare(call, f"creating the NFT {name!r}")
+
+    async def _creating(
+        self, nft: tuple[Any, ...], token: tuple[Any, ...], sale: Sale
+    ) -> AsyncContractFunction:
+        functions = self._factory.functions
+        if sale.kind is PricingKind.FIXED_RATE:
+            exchange = exchange_of(sale, self._deployment, await self._decimals(sale.token))
+            return functions.createNftWithErc20WithFixedRate(nft, token, exchange)
+        if sale.kind is PricingKind.FREE:
+            dispenser = dispenser_of(self._deployment)
+            return functions.createNftWithErc20WithDispenser(nft, token, dispenser)
+        return functions.createNftWithErc20(nft, token)
 
     async def _fee_wei(self, fee: MarketFee) -> int:
         if not fee.address or not fee.token:
             return 0
-        token = self._token(fee.token)
-        with translated(f"reading the decimals of the market fee's token {fee.token}"):
-            decimals = await token.functions.decimals().call()
-        return int(Decimal(fee.amount).scaleb(decimals))
+        return int(Decimal(fee.amount).scaleb(await self._decimals(fee.token)))
+
+    async def _decimals(self, token: str) -> int:
+        with translated(f"reading the decimals of token {token}"):
+            return int(await self._token(token).functions.decimals().call())
 
     async def prepare_metadata(self, nft: str, ddo: bytes) -> UnsignedTransaction:
         """In clear; the hash is sha256 of the same bytes."""
