@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from algorithms.shared.data.base import ExampleStore
 from algorithms.shared.failures import BadParameter, NaNLoss
@@ -122,6 +122,20 @@ def test_the_model_is_saved_in_the_dtype_it_came_in(
     weights = load_file(tmp_path / "model" / "model.safetensors")
     assert {weight.dtype for weight in weights.values()} == {torch.bfloat16}
     assert json.loads((tmp_path / "model" / "config.json").read_text())["dtype"] == "bfloat16"
+
+
+def test_a_tied_weight_is_saved_once(
+    run: Run, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    """Also where it is saved in another dtype than it was trained in."""
+    tied = tmp_path / "tied"
+    shutil.copytree(tiny_model, tied)
+    config = AutoConfig.from_pretrained(tiny_model, tie_word_embeddings=True)
+    AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(tied)
+    run("train", SHORT, model=tied, data=corpus, outputs=tmp_path / "out")
+    before, after = (load_file(f / "model.safetensors") for f in (tied, tmp_path / "out" / "model"))
+    assert after.keys() == before.keys()
+    assert "lm_head.weight" not in after
 
 
 def test_a_batch_smaller_than_its_parts_is_refused(

@@ -9,6 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -48,11 +49,19 @@ class ModelSource(ABC):
 
 def save_whole(model: LoadedModel, weights: Mapping[str, torch.Tensor], folder: Path) -> None:
     """Config, tokenizer, and the weights in the dtype they came in."""
-    stored = {name: _stored(weight, model.stored_dtype) for name, weight in weights.items()}
+    tied = _tied_names(model.network, weights)
+    stored = {n: _stored(w, model.stored_dtype) for n, w in weights.items() if n not in tied}
     model.network.save_pretrained(folder, state_dict=stored)
     model.network.config.dtype = model.stored_dtype  # not that of the arithmetic
     model.network.config.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
+
+
+def _tied_names(network: Any, weights: Mapping[str, torch.Tensor]) -> set[str]:
+    """Of weights that are another's again: they are saved once, as transformers itself does."""
+    pairs: Mapping[str, str] = network.all_tied_weights_keys
+    both = {name: other for name, other in pairs.items() if {name, other} <= weights.keys()}
+    return {name for name, other in both.items() if torch.equal(weights[name], weights[other])}
 
 
 def _stored(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
