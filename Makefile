@@ -64,6 +64,10 @@ demo: venv ## the whole story on this machine, without a cluster (STEPS=500: ful
 demo-cluster: cluster ## the same story on the real cluster, installed by helm
 	@$(BIN)/python -m tests.story $(if $(STEPS),--steps $(STEPS))
 
+.PHONY: chaos-ledger
+chaos-ledger: cluster ## publish 200 assets while two operators are killed 50 times (about 10 min)
+	@$(BIN)/python -m tests.assets.chaos $(if $(PUBLICATIONS),--publications $(PUBLICATIONS)) $(if $(KILLS),--kills $(KILLS))
+
 .PHONY: benchmark-throughput
 benchmark-throughput: cluster ## jobs a second, beside a bare Kopf handler, on a quiet machine
 	@$(BIN)/python -m benchmarks.throughput
@@ -71,3 +75,7 @@ benchmark-throughput: cluster ## jobs a second, beside a bare Kopf handler, on a
 .PHONY: reference
 reference: venv ## write docs/reference anew from the CRDs
 	@$(BIN)/python docs/reference/generate.py
+
+.PHONY: models
+models: venv ## try every model type of transformers and write docs/reference/model-types.md anew (10 min)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.algorithms.models.table $(TYPES)

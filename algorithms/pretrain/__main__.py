@@ -10,5 +10,6 @@ if not __package__:  # run by its path: Python put this folder on the path, not 
 
 from algorithms.pretrain.parameters import PretrainParameters
 from algorithms.shared.command import main
+from algorithms.shared.ending import end_with
 
-sys.exit(main(Path(__file__).parent, PretrainParameters, "algorithms.pretrain.program"))
+end_with(lambda: main(Path(__file__).parent, PretrainParameters, "algorithms.pretrain.program"))

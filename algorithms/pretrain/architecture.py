@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_PRETRAINING_MAPPING_NAMES
 
@@ -19,7 +20,7 @@ from algorithms.shared.tasks.registry import task_name
 
 LOCAL_AND_GLOBAL = {"gpt_neo": ("global", "local"), "reformer": ("local", "lsh")}
 KNOWN_FOR: Mapping[str, TaskName] = {"reformer": "causal-lm"}  # though it can do masked-lm too
-CONFIG_ERRORS = (TypeError, ValueError, KeyError, AttributeError)
+CONFIG_ERRORS = (TypeError, ValueError, KeyError, AttributeError, StrictDataclassError)
 
 
 def new_config(parameters: PretrainParameters, name: TaskName, tokenizer: Any) -> Any:

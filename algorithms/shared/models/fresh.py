@@ -15,9 +15,11 @@ from algorithms.shared.models.loading import (
     prepare_config,
     read_config,
     read_tokenizer,
+    refuse_known,
     task_of,
 )
 from algorithms.shared.models.vocabulary import check_vocabulary
+from algorithms.shared.preflight.model_types import model_types
 from algorithms.shared.tasks.base import TaskName
 from algorithms.shared.tasks.inputs import padding_token
 
@@ -29,6 +31,7 @@ def make(request: LoadRequest, stored: torch.dtype) -> LoadedModel:
         raise UnsupportedModel("A new model can't be cut as it is made: set zero to 3 instead.")
     config = read_config(request.folder)
     name = choose_task(request.task, config)
+    refuse_known(config.model_type, name, model_types())
     tokenizer = read_tokenizer(request.tokenizer or request.folder)
     prepare_config(config, name, request, padding_token(tokenizer))
     torch.manual_seed(request.seed)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer
 
@@ -23,6 +26,7 @@ from algorithms.shared.models.policy import (
 )
 from algorithms.shared.models.stored import stored_dtype
 from algorithms.shared.models.vocabulary import check_vocabulary
+from algorithms.shared.preflight.model_types import TypeFacts, model_types, why_not
 from algorithms.shared.tasks.base import ModelTask, TaskName
 from algorithms.shared.tasks.inputs import model_inputs, padding_token
 from algorithms.shared.tasks.labels import fits
@@ -38,6 +42,8 @@ LOADING_ERRORS = (
     RuntimeError,
     ImportError,
     SafetensorError,
+    StrictDataclassError,
+    UnpicklingError,
 )
 CLASSIFIERS: tuple[TaskName, ...] = ("sequence-classification", "token-classification")
 HEADS = ("pooler",)  # inside the base model, yet made for a head: a language model has none
@@ -45,8 +51,10 @@ HEADS = ("pooler",)  # inside the base model, yet made for a head: a language mo
 log = logging.getLogger(__name__)
 
 
-def load(request: LoadRequest) -> LoadedModel:
+def load(request: LoadRequest, known: Mapping[str, TypeFacts] | None = None) -> LoadedModel:
     """Raises BadModel, UnsupportedModel, VocabularyMismatch, BadParameter.
+
+    `known`: what was found out of the types that transformers has; the table's, unless given.
 
     The network is in evaluation mode. With `request.labels` its label set is the config's if they
     fit it, else they are the new one (`request.new_head`) or an error.
@@ -54,6 +62,7 @@ def load(request: LoadRequest) -> LoadedModel:
     _quiet()
     config = read_config(request.folder)
     name = choose_task(request.task, config)
+    refuse_known(config.model_type, name, model_types() if known is None else known)
     tokenizer = read_tokenizer(request.tokenizer or request.folder)
     prepare_config(config, name, request, padding_token(tokenizer))
     dtype = stored_dtype(request.folder, config)
@@ -62,6 +71,12 @@ def load(request: LoadRequest) -> LoadedModel:
     if request.device is not None:
         network.to(device=request.device)
     return LoadedModel(network, tokenizer, task_of(name, tokenizer, network), dtype)
+
+
+def refuse_known(model_type: str, name: TaskName, known: Mapping[str, TypeFacts]) -> None:
+    """Raises UnsupportedModel for what was tried and doesn't work."""
+    if model_type in known and known[model_type].tasks.get(name):
+        raise UnsupportedModel(why_not(model_type, (name,), known))
 
 
 def read_config(folder: Path) -> Any:

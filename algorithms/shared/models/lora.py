@@ -20,6 +20,11 @@ from algorithms.shared.tasks.base import TaskName
 
 ADAPTER = "default"  # peft's name for the only one
 PREFIX = "base_model.model."  # of every weight of the wrapped network
+WITH_NEW_HEADS: tuple[TaskName, ...] = (
+    "sequence-classification",
+    "token-classification",
+    "question-answering",
+)
 ALL_LINEAR = "all-linear"  # every linear layer but the output
 
 
@@ -47,7 +52,7 @@ def with_adapters(network: Any, task: TaskName, settings: LoraSettings) -> Any:
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=list(settings.targets) or ALL_LINEAR,
-        modules_to_save=_heads(network) if task not in ("causal-lm", "masked-lm") else None,
+        modules_to_save=_heads(network) if task in WITH_NEW_HEADS else None,
     )
     try:
         return peft.get_peft_model(network, config)
