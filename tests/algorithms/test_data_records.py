@@ -154,6 +154,36 @@ def test_a_text_without_blank_lines_is_cut_at_the_end_of_a_line(
     ]
 
 
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b'\n{"text": "one"}\n{"text": "two"}\n', ["one", "two"]),
+        (b'text,label\n"one, or",1\ntwo,2\n', ["one, or", "two"]),
+        (b"one, or two\nthree\n\nfour, five\n", ["one, or two\nthree", "four, five"]),
+        (b"one line", ["one line"]),
+    ],
+)
+def test_a_file_without_suffix_is_known_by_its_content(
+    tmp_path: Path, raw: bytes, expected: list[str]
+) -> None:
+    (tmp_path / "0").write_bytes(raw)
+    assert [record.fields["text"] for record in read(tmp_path)] == expected
+    (tmp_path / "a.txt").write_text("a file whose suffix says what it is comes alone")
+    assert [record.id for record in read(tmp_path)] == ["a.txt:1"]
+
+
+def test_a_licence_beside_what_cannot_be_read_is_no_data_set(tmp_path: Path) -> None:
+    (tmp_path / "LICENSE").write_text("You may.")
+    (tmp_path / "data.zip").write_bytes(b"PK")
+    with pytest.raises(EmptyDataset, match=r"there: LICENSE, data\.zip"):
+        read(tmp_path)
+
+
+def test_parquet_without_suffix_is_known_too(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "0", {"text": ["one"]})
+    assert [record.fields["text"] for record in read(tmp_path)] == ["one"]
+
+
 def test_links_pipes_and_hidden_files_are_no_part_of_a_data_set(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()

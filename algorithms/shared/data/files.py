@@ -10,19 +10,22 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from algorithms.shared.data.formats import SUFFIXES
 from algorithms.shared.failures import EmptyDataset
 
-SUFFIXES = (".jsonl", ".txt", ".csv", ".parquet")
 MOST_NAMED = 5  # files that a message lists
 
 
 def data_files(path: Path) -> list[tuple[str, Path]]:
     """Each file with its name in samples' ids, relative to the folder. Raises EmptyDataset.
 
-    `path` itself may be a link: whoever started the algorithm chose it.
+    Files without a suffix count where no file has one. `path` itself may be a link: whoever
+    started the algorithm chose it.
     """
     present = [(path.name, path)] if path.is_file() else sorted(_regular_files(path))
     found = [(name, file) for name, file in present if file.suffix.lower() in SUFFIXES]
+    if present and not any(file.suffix for _, file in present):
+        return present
     if not found:
         seen = ", ".join(name for name, _ in present[:MOST_NAMED]) or "no files"
         wanted = ", ".join(SUFFIXES[:-1]) + " or " + SUFFIXES[-1]

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from algorithms.shared.data.formats import format_of
 from algorithms.shared.data.lines import LONGEST_LINE, numbered_lines
 from algorithms.shared.data.nesting import DEEPEST, is_shallow
 from algorithms.shared.failures import MalformedDataset
@@ -33,7 +34,7 @@ def rows_of(name: str, file: Path, columns: Collection[str]) -> Rows:
 
     Raises MalformedDataset with the place.
     """
-    return READERS[file.suffix.lower()](name, file, columns)
+    return READERS[format_of(file)](name, file, columns)
 
 
 def _paragraphs(name: str, file: Path, _columns: Collection[str]) -> Rows:
