@@ -10,6 +10,7 @@ import transformers
 from transformers.models.auto import modeling_auto
 
 from algorithms.shared.failures import UnsupportedModel
+from algorithms.shared.models.policy import code_allowed
 from algorithms.shared.models.stored import weight_names
 from algorithms.shared.tasks.base import TaskName
 from algorithms.shared.tasks.registry import TASK_NAMES, task_name
@@ -57,11 +58,11 @@ def choose_task(wanted: str, config: Any) -> TaskName:
 
 def _asked_for(wanted: str, config: Any) -> TaskName:
     if wanted != "auto":
-        return _supported(task_name(wanted), config.model_type)
+        return _supported(task_name(wanted), config)
     for name in AUTO_ORDER:
         if CLASS_NAMES[name].get(config.model_type) in (config.architectures or ()):
             return name
-    return _only(tasks_of(config.model_type), config)
+    return _only(_possible(config), config)
 
 
 def renamed_body(folder: Path, config: Any, name: TaskName) -> dict[str, str] | None:
@@ -100,8 +101,19 @@ def _only(possible: list[TaskName], config: Any) -> TaskName:
     return possible[0]
 
 
-def _supported(name: TaskName, model_type: str) -> TaskName:
-    if model_type in CLASS_NAMES[name]:
+def _supported(name: TaskName, config: Any) -> TaskName:
+    possible = _possible(config)
+    if name in possible:
         return name
-    possible = ", ".join(tasks_of(model_type)) or "none of the tasks"
-    raise UnsupportedModel(f"Models of type {model_type} can't do {name}; they can do: {possible}.")
+    known = ", ".join(possible) or "none of the tasks"
+    raise UnsupportedModel(
+        f"Models of type {config.model_type} can't do {name}; they can do: {known}."
+    )
+
+
+def _possible(config: Any) -> list[TaskName]:
+    """By transformers' own classes, else by those that the folder's code brings."""
+    if config.model_type in transformers.CONFIG_MAPPING or not code_allowed():
+        return tasks_of(config.model_type)
+    brought = getattr(config, "auto_map", None) or {}
+    return [name for name in TASK_NAMES if AUTO_CLASSES[name].__name__ in brought]

@@ -58,7 +58,7 @@ def with_adapters(network: Any, task: TaskName, settings: LoraSettings) -> Any:
         return peft.get_peft_model(network, config)
     except ValueError as error:
         if settings.targets:
-            raise BadParameter(f"Parameter lora.targets: {error}") from error
+            raise BadParameter(f"Parameter loraTargets: {error}") from error
         raise UnsupportedModel(f"LoRA: {type(network).__name__}: {error}") from error
 
 
@@ -104,7 +104,7 @@ def _sum(
     """W + scale * B A; [out, in], but for a layer that holds its transpose (GPT-2's Conv1D)."""
     down, up = (weights[f"{name}.{part}.{ADAPTER}.weight"] for part in ("lora_A", "lora_B"))
     if down.dim() != 2:
-        raise UnsupportedModel(f"LoRA: {name} is no linear layer; name others in lora.targets.")
+        raise UnsupportedModel(f"LoRA: {name} is no linear layer; name others in loraTargets.")
     change = (up.float() @ down.float()) * layer.scaling[ADAPTER]
     transposed = bool(getattr(layer, "fan_in_fan_out", False))
     merged: torch.Tensor = frozen.float() + (change.T if transposed else change)

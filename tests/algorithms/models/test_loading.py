@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import dynamic_module_utils
 
 from algorithms.shared.failures import BadModel, UnsupportedModel, VocabularyMismatch
 from algorithms.shared.models.base import LoadRequest
@@ -181,6 +183,33 @@ def test_code_in_the_folder_is_never_run_unasked(
         with pytest.raises(BadModel, match=r"Python code of its own.*allowRemoteCode"):
             load(LoadRequest(folder))
     assert not (tmp_path / "proof").exists()
+
+
+OWN_CODE = """
+from transformers import LlamaConfig, LlamaForCausalLM
+
+
+class Config(LlamaConfig):
+    model_type = "mine"
+
+
+class Model(LlamaForCausalLM):
+    config_class = Config
+"""
+
+
+def test_code_in_the_folder_is_run_where_the_environment_allows_it(
+    saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr("sys.path", [*sys.path, str(tmp_path / "modules")])
+    monkeypatch.setenv(CODE_VARIABLE, "1")
+    folder = copied(saved("llama", "causal-lm"), tmp_path)
+    (folder / "mine.py").write_text(OWN_CODE)
+    classes = {"AutoConfig": "mine.Config", "AutoModelForCausalLM": "mine.Model"}
+    with_config(folder, auto_map=classes, model_type="mine", architectures=["Model"])
+    model = load(LoadRequest(folder))
+    assert (type(model.network).__name__, model.task.name) == ("Model", "causal-lm")
 
 
 def test_a_config_that_is_none_says_so(saved: Saved, tmp_path: Path) -> None:
