@@ -61,7 +61,7 @@ def test_killed_ranks_resume_and_end_as_undisturbed_ones(
     tiny_model: Path, corpus: Path, single: Path, tmp_path: Path
 ) -> None:
     """ZeRO-3. The checkpoint of two ranks is refused by one, in words."""
-    parameters = {**PARAMETERS, "zero": 3, "checkpointSteps": 4}
+    parameters = {**PARAMETERS, "zero": 3, "checkpointSteps": 4, "gradientCheckpointing": True}
     outputs, whole = tmp_path / "out", tmp_path / "whole"
     options = inputs(tiny_model, corpus, outputs)
     with started(inputs(tiny_model, corpus, whole), parameters, ranks=2) as process:

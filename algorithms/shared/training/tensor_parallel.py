@@ -191,7 +191,7 @@ class TensorParallelEngine(Engine):
             for moment, value in self._optimizer.state.get(piece.own, {}).items():
                 yield f"{piece.name}:{moment}", value
         for name, buffer in self.network.named_buffers():
-            yield f"buffer.{name}", buffer
+            yield f"buffer.{name}", buffer.clone()  # some are views of others
 
     def _facts(self) -> dict[str, object]:
         return {"tensorParallel": self._ranks.world_size}

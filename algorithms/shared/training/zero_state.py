@@ -23,7 +23,8 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # as torch.optim.AdamW names them
 
 def save(optimizer: Any, network: Any, settings: ZeroSettings, folder: Path) -> None:
     """Writes zero-rank-N.safetensors."""
-    tensors = chain(_optimizer_tensors(optimizer, settings), _buffers(network))
+    buffers = ((name, buffer.clone()) for name, buffer in _buffers(network))  # some are views
+    tensors = chain(_optimizer_tensors(optimizer, settings), buffers)
     write_rank_file(_file(folder), tensors, _facts(settings))
 
 
