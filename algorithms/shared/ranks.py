@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -14,6 +15,7 @@ import torch.distributed as dist
 from algorithms.shared.cpus import available_cpus
 
 T = TypeVar("T")
+PATIENCE = timedelta(minutes=30)  # with a peer that writes a large model, or reads much data
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def joined_ranks(seed: int) -> Iterator[Ranks]:
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     device = _own_device()
     if world_size > 1:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     torch.manual_seed(seed)
     if device.type == "cpu":
         torch.use_deterministic_algorithms(True)

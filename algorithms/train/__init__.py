@@ -1,1 +1,1 @@
-"""Train a causal language model further on text: next-token prediction over packed blocks."""
+"""Train a model further: six tasks, all weights or adapters, safe to interrupt."""
