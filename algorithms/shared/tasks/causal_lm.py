@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-
 from algorithms.shared.tasks.base import IGNORED, Batch, Example, PackableTask
-from algorithms.shared.tasks.inputs import ModelInputs, count_targets, nll_sum, text_of
+from algorithms.shared.tasks.inputs import text_of
+from algorithms.shared.tasks.token_targets import TokenTargets
 
-TARGETS = frozenset({"labels"})
 
-
-class CausalLM(PackableTask):
+class CausalLM(TokenTargets, PackableTask):
     """Each token but the first is predicted from those before it.
 
     An example holds one token more than goes in: the last one is only predicted. Pieces of a long
@@ -23,10 +20,6 @@ class CausalLM(PackableTask):
     name = "causal-lm"
     columns = ("text",)
     overlap = 1
-
-    def __init__(self, inputs: ModelInputs) -> None:
-        self._inputs = inputs
-        self.tokenizer = inputs.tokenizer
 
     def encode(self, fields: Mapping[str, Any], length: int) -> Iterator[Example]:
         """`<begin> text`, with no end: a prompt or an excerpt isn't asked to end."""
@@ -47,15 +40,6 @@ class CausalLM(PackableTask):
         batch = self._inputs.batch([{"input_ids": e["input_ids"][:-1]} for e in examples])
         batch["labels"] = self._inputs.rows([e["input_ids"][1:] for e in examples], IGNORED)
         return batch
-
-    def targets(self, batch: Batch) -> int:
-        return count_targets(batch["labels"])
-
-    def outputs(self, network: Any, batch: Batch) -> Any:
-        return self._inputs.forward(network, batch, TARGETS)
-
-    def loss_sum(self, outputs: Any, batch: Batch) -> torch.Tensor:
-        return nll_sum(outputs.logits, batch["labels"])
 
     @property
     def first_token(self) -> int | None:

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 
 from algorithms.shared.tasks.base import IGNORED, Batch, Example, PackableTask
-from algorithms.shared.tasks.inputs import ModelInputs, count_targets, nll_sum, text_of
+from algorithms.shared.tasks.inputs import ModelInputs, text_of
+from algorithms.shared.tasks.token_targets import TokenTargets
 
 CHOSEN = 0.15  # of the tokens are to be predicted, one at least
 MASKED, REPLACED = 0.8, 0.1  # of the chosen; the rest stays as it is
-TARGETS = frozenset({"labels"})
 
 
-class MaskedLM(PackableTask):
+class MaskedLM(TokenTargets, PackableTask):
     """Which tokens are hidden follows from the example's tokens and its `seed` (0 if it has none):
     the same on every rank and in every run."""
 
@@ -25,8 +25,7 @@ class MaskedLM(PackableTask):
     columns = ("text",)
 
     def __init__(self, inputs: ModelInputs) -> None:
-        self._inputs = inputs
-        self.tokenizer = inputs.tokenizer
+        super().__init__(inputs)
         self._special = set(self.tokenizer.all_special_ids)
         self._ordinary = sorted(set(self.tokenizer.get_vocab().values()) - self._special)
 
@@ -52,15 +51,6 @@ class MaskedLM(PackableTask):
         batch = self._inputs.batch([{"input_ids": row} for row, _ in hidden])
         batch["labels"] = self._inputs.rows([targets for _, targets in hidden], IGNORED)
         return batch
-
-    def targets(self, batch: Batch) -> int:
-        return count_targets(batch["labels"])
-
-    def outputs(self, network: Any, batch: Batch) -> Any:
-        return self._inputs.forward(network, batch, TARGETS)
-
-    def loss_sum(self, outputs: Any, batch: Batch) -> torch.Tensor:
-        return nll_sum(outputs.logits, batch["labels"])
 
     def _hide(self, row: list[int], seed: int) -> tuple[list[int], list[int]]:
         """What goes in, and what is to be predicted."""

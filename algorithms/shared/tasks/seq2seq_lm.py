@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-
-from algorithms.shared.tasks.base import IGNORED, Batch, Example, ModelTask
-from algorithms.shared.tasks.inputs import ModelInputs, count_targets, nll_sum, text_of
-
-TARGETS = frozenset({"labels"})
+from algorithms.shared.tasks.base import IGNORED, Batch, Example
+from algorithms.shared.tasks.inputs import text_of
+from algorithms.shared.tasks.token_targets import TokenTargets
 
 
-class Seq2SeqLM(ModelTask):
+class Seq2SeqLM(TokenTargets):
     """The decoder reads the target shifted by one, behind the config's decoder_start_token_id."""
 
     name = "seq2seq-lm"
     columns = ("source", "target")
-
-    def __init__(self, inputs: ModelInputs) -> None:
-        self._inputs = inputs
-        self.tokenizer = inputs.tokenizer
 
     def encode(self, fields: Mapping[str, Any], length: int) -> Iterator[Example]:
         """One example; what is longer than `length` is cut off, on either side."""
@@ -38,15 +31,6 @@ class Seq2SeqLM(ModelTask):
         batch["labels"] = self._inputs.rows(targets, IGNORED)
         batch["decoder_input_ids"] = self._inputs.rows(shifted, self._inputs.padding)
         return batch
-
-    def targets(self, batch: Batch) -> int:
-        return count_targets(batch["labels"])
-
-    def outputs(self, network: Any, batch: Batch) -> Any:
-        return self._inputs.forward(network, batch, TARGETS)
-
-    def loss_sum(self, outputs: Any, batch: Batch) -> torch.Tensor:
-        return nll_sum(outputs.logits, batch["labels"])
 
     def _ended(self, target: list[int], length: int) -> list[int]:
         """With an end, if the tokenizer sets none itself: else generation would never stop."""

@@ -7,16 +7,13 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-
-from algorithms.shared.tasks.base import IGNORED, Batch, Example, MalformedRecord, ModelTask
-from algorithms.shared.tasks.inputs import ModelInputs, count_targets, list_of, nll_sum
+from algorithms.shared.tasks.base import IGNORED, Batch, Example, MalformedRecord
+from algorithms.shared.tasks.inputs import ModelInputs, list_of
 from algorithms.shared.tasks.labels import known_index
+from algorithms.shared.tasks.token_targets import TokenTargets
 
-TARGETS = frozenset({"labels"})
 
-
-class TokenClassification(ModelTask):
+class TokenClassification(TokenTargets):
     """Columns `tokens` (words) and `labels`, of equal length. A word's first token is its target;
     those after it, and special ones, count for nothing."""
 
@@ -24,8 +21,7 @@ class TokenClassification(ModelTask):
     columns = ("tokens", "labels")
 
     def __init__(self, inputs: ModelInputs) -> None:
-        self._inputs = inputs
-        self.tokenizer = inputs.tokenizer
+        super().__init__(inputs)
         self.labels = inputs.labels
 
     def encode(self, fields: Mapping[str, Any], length: int) -> Iterator[Example]:
@@ -50,15 +46,6 @@ class TokenClassification(ModelTask):
         batch = self._inputs.batch(examples)
         batch["labels"] = self._inputs.rows([e["labels"] for e in examples], IGNORED)
         return batch
-
-    def targets(self, batch: Batch) -> int:
-        return count_targets(batch["labels"])
-
-    def outputs(self, network: Any, batch: Batch) -> Any:
-        return self._inputs.forward(network, batch, TARGETS)
-
-    def loss_sum(self, outputs: Any, batch: Batch) -> torch.Tensor:
-        return nll_sum(outputs.logits, batch["labels"])
 
     def _words(self, fields: Mapping[str, Any]) -> tuple[list[str], list[int]]:
         words, labels = list_of(fields, "tokens"), list_of(fields, "labels")
