@@ -3,7 +3,8 @@
 What an NFT's creation event says is fixed for good and signed by its creator, so it is believed of
 known publishers, and of nobody else: an unknown one's claims are shown, never followed. The DDO,
 which its owner may change, only hints at where in the store the manifest lies; the manifest counts
-if it has the digest that the chain names.
+if it has the digest that the chain names. Then it also says what the model was trained from: a
+parent that isn't among its inputs is a forged one.
 """
 
 from __future__ import annotations
@@ -18,10 +19,16 @@ from posthuman.errors import NotFound, PosthumanError, TransientError
 from posthuman.ports import ChainReader, CreatedNFT, ResultStore
 
 StoreCheck = Literal["matches", "differs", "missing", "unreachable", "not checked"]
+MOST_GENERATIONS = 100  # what is older is not followed
 
 
 class Ancestor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One asset of a lineage. `problem` says why its parents were not followed."""
+    """One asset of a lineage. `problem` says why its parents were not followed.
+
+    `claimed`: DIDs that it names as parents on chain, followed or not. `unsaid`: models that its
+    manifest records as inputs and the chain doesn't name. `repeated`: its parents are told where
+    it stands first.
+    """
 
     did: str
     name: str = ""
@@ -32,8 +39,12 @@ class Ancestor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     publication_id: str = ""
     manifest_digest: str = ""
     store: StoreCheck = "not checked"
+    algorithm: dict[str, str] = {}
     metrics: dict[str, Any] = {}
+    claimed: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
     problem: str = ""
+    repeated: bool = False
     parents: tuple[Ancestor, ...] = ()
 
 
@@ -69,27 +80,46 @@ class Tracer:
         """The asset with its parents, and theirs. Raises NotFound, TransientError."""
         if await self._reader.creation(did) is None:
             raise NotFound(f"chain {self._reader.chain_id} has no NFT with the DID {did}")
-        return await self._ancestor(did, frozenset())
+        return await self._ancestor(did, frozenset(), set())
 
-    async def _ancestor(self, did: str, descendants: frozenset[str]) -> Ancestor:
+    async def _ancestor(
+        self, did: str, descendants: frozenset[str], told: set[str], forged: str = ""
+    ) -> Ancestor:
+        """`told`: whose parents are told already; `forged`: why the child isn't made from it."""
         creation = await self._reader.creation(did)
         if creation is None:
-            return Ancestor(did=did, problem=f"not on chain {self._reader.chain_id}")
-        found = await self._facts(did, creation)
-        if found.problem:
-            return found
-        if did in descendants:
-            return msgspec.structs.replace(found, problem="names itself as an ancestor")
+            return Ancestor(did=did, problem=forged or f"not on chain {self._reader.chain_id}")
+        found, manifest = await self._facts(did, creation)
+        problem = self._problem(did, creation, descendants, forged)
+        if problem:
+            return msgspec.structs.replace(found, problem=problem)
+        if did in told:
+            return msgspec.structs.replace(found, repeated=bool(found.claimed))
+        told.add(did)
         parents = [
-            await self._ancestor(parent, descendants | {did})
-            for parent in creation.publication.parents
+            await self._ancestor(parent, descendants | {did}, told, _forgery(parent, manifest))
+            for parent in found.claimed
         ]
         return msgspec.structs.replace(found, parents=tuple(parents))
 
-    async def _facts(self, did: str, creation: CreatedNFT) -> Ancestor:
+    def _problem(
+        self, did: str, creation: CreatedNFT, descendants: frozenset[str], forged: str
+    ) -> str:
+        if did in descendants:
+            return "names itself as an ancestor"
+        if forged:
+            return forged
+        if creation.creator.lower() not in self._publishers:
+            return f"unknown publisher {creation.creator}"
+        if len(descendants) >= MOST_GENERATIONS:
+            return f"more than {MOST_GENERATIONS} generations"
+        return ""
+
+    async def _facts(self, did: str, creation: CreatedNFT) -> tuple[Ancestor, Manifest | None]:
         known = creation.creator.lower() in self._publishers
         store, manifest = await self._in_store(creation) if known else ("not checked", None)
-        return Ancestor(
+        claimed = tuple(dict.fromkeys(creation.publication.parents))
+        found = Ancestor(
             did=did,
             name=creation.name,
             nft=creation.nft,
@@ -99,9 +129,12 @@ class Tracer:
             publication_id=creation.publication.publication_id,
             manifest_digest=creation.publication.manifest_digest,
             store=store,
+            algorithm=manifest.algorithm if manifest else {},
             metrics=manifest.metrics if manifest else {},
-            problem="" if known else f"unknown publisher {creation.creator}",
+            claimed=claimed,
+            unsaid=_unsaid(claimed, manifest),
         )
+        return found, manifest
 
     async def _in_store(self, creation: CreatedNFT) -> tuple[StoreCheck, Manifest | None]:
         prefix = _prefix(await self._reader.first_ddo(creation))
@@ -128,3 +161,19 @@ def _prefix(ddo: bytes) -> str:
     except msgspec.DecodeError:
         return ""
     return hint.prefix
+
+
+def _forgery(parent: str, manifest: Manifest | None) -> str:
+    """Why a claimed parent is none; empty if it is one, or if only the chain can be asked."""
+    if manifest is None or parent in _recorded(manifest):
+        return ""
+    return "forged parent: not among the inputs that the manifest records"
+
+
+def _unsaid(claimed: tuple[str, ...], manifest: Manifest | None) -> tuple[str, ...]:
+    return tuple(did for did in _recorded(manifest) if did not in claimed) if manifest else ()
+
+
+def _recorded(manifest: Manifest) -> tuple[str, ...]:
+    """DIDs of the models that the job was given."""
+    return tuple(dict.fromkeys(found["did"] for found in manifest.inputs if found.get("did")))

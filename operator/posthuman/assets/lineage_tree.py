@@ -6,19 +6,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from posthuman.assets.lineage import Ancestor
-
-STORE_WORDS = {
-    "matches": "files in the store match the chain",
-    "differs": "FILES IN THE STORE DIFFER from what the chain says",
-    "missing": "no files in the store",
-    "unreachable": "the store can't be reached",
-    "not checked": "files not checked",
-}
-SHOWN_METRICS = {
-    "heldOutLossBefore": "held-out loss before",
-    "heldOutLossAfter": "after",
-    "loss": "loss",
-}
+from posthuman.assets.lineage_words import is_doubtful, lines_of, printable, title_of
 
 
 def lineage_tree(ancestor: Ancestor) -> Tree:
@@ -30,19 +18,8 @@ def lineage_tree(ancestor: Ancestor) -> Tree:
 
 
 def _label(ancestor: Ancestor) -> Text:
-    lines = [f"{ancestor.name or '?'}  {ancestor.did}"]
-    if ancestor.owner:
-        lines.append(f"owner {ancestor.owner}, NFT {ancestor.nft}")
-    if ancestor.problem:
-        lines.append(ancestor.problem)
-    else:
-        lines.append(", ".join([STORE_WORDS[ancestor.store], *_figures(ancestor)]))
-    return Text("\n".join(lines))
-
-
-def _figures(ancestor: Ancestor) -> list[str]:
-    return [
-        f"{words} {ancestor.metrics[name]:.4f}"
-        for name, words in SHOWN_METRICS.items()
-        if isinstance(ancestor.metrics.get(name), (int, float))
-    ]
+    label = Text(f"{title_of(ancestor)}  {printable(ancestor.did)}")
+    for line in lines_of(ancestor):
+        label.append("\n")
+        label.append(line, style="red" if is_doubtful(ancestor) else "")
+    return label

@@ -31,6 +31,14 @@ class DemoModel(StrEnum):
     TINY = "tiny"
 
 
+class LineageForm(StrEnum):
+    """How a lineage is drawn."""
+
+    TEXT = "text"
+    JSON = "json"
+    SVG = "svg"
+
+
 class UploadKind(StrEnum):
     """What an upload is."""
 
@@ -138,12 +146,21 @@ def operator(
 def lineage(
     did: Annotated[str, typer.Argument(help="did:op: and 64 hex digits.")],
     workdir: Workdir = DEFAULT_WORKDIR,
-    output: OutputOption = Output.TEXT,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option("--trust", help="Address of a publisher to believe too; may be repeated."),
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", help="A file to draw the picture in as well.")
+    ] = None,
+    output: Annotated[
+        LineageForm, typer.Option("--output", "-o", help="Form of the result.")
+    ] = LineageForm.TEXT,
 ) -> None:
     """Show where a published model comes from, as the kept chain and store tell it."""
     from posthuman.cli.lineage import show_lineage
 
-    end_with(lambda: show_lineage(did, workdir, output is Output.JSON))
+    end_with(lambda: show_lineage(did, workdir, output.value, svg, trust or []))
 
 
 @app.command()
