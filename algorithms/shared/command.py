@@ -10,6 +10,7 @@ import argparse
 import importlib
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from algorithms.shared.inputs import Task
 from algorithms.shared.parameters import P, json_schema, read_parameters, wire_names
 
 PARAMETERS_FILE = "algoCustomData.json"
+INTERRUPTED = 130  # Ctrl-C's exit code, as a shell says it
 
 
 def main(folder: Path, kind: type[P], program: str, arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +42,9 @@ def _run_guarded(
     except Failure as failure:
         announce(failure.reason, str(failure), user_error=True)
         return failure.exit_code
+    except KeyboardInterrupt:
+        print("Stopped by Ctrl-C.", file=sys.stderr)
+        return INTERRUPTED
     except Exception as error:
         announce("AlgorithmError", f"{type(error).__name__}: {error}", user_error=False)
         raise
@@ -140,7 +145,7 @@ def _raw_parameters(given: str | None) -> object:
     text = _parameters_text(given)
     try:
         return json.loads(text or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadParameter(f"The parameters are not JSON: {error}.") from error
 
 

@@ -65,6 +65,7 @@ def joined_ranks(seed: int) -> Iterator[Ranks]:
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     device = _own_device()
+    os.environ.setdefault("DS_ACCELERATOR", device.type)  # else DeepSpeed probes, and warns on CPUs
     if world_size > 1:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     torch.manual_seed(seed)

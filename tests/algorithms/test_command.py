@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from algorithms.shared.command import main
 from algorithms.train.parameters import TrainParameters
-from tests.algorithms.conftest import ALGORITHMS, report_of, run_process
+from tests.algorithms.conftest import ALGORITHMS, command_line, report_of, run_process
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "generate", "question_answer"])
@@ -38,6 +39,41 @@ def test_a_job_takes_everything_from_its_environment(
     )
     assert ended.code == 0
     assert report_of(tmp_path / "outputs")["parameters"]["steps"] == 2
+
+
+@pytest.mark.models
+def test_a_training_ends_with_its_figures_and_no_librarys_noise(
+    tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    """DeepSpeed would warn, where it is installed, that this machine has no GPU."""
+    outputs = tmp_path / "out"
+    options = {"model": tiny_model, "data": corpus, "outputs": outputs}
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(ALGORITHMS / "train"),
+            *command_line({"steps": 1, "blockLength": 16}, options),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *_, figures, place = done.stdout.splitlines()
+    assert f"heldOutLossAfter {report_of(outputs)['metrics']['heldOutLossAfter']:.4g}" in figures
+    assert place.endswith(f" are in {outputs}.")
+    assert done.stderr == ""
+
+
+def test_ctrl_c_gives_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_task: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "interrupted", SimpleNamespace(run=interrupted))
+    arguments = ["--outputs", str(tmp_path / "out"), "--parameters", "{}"]
+    assert main(ALGORITHMS / "train", TrainParameters, "interrupted", arguments) == 130
+    assert capsys.readouterr().err == "Stopped by Ctrl-C.\n"
 
 
 def test_a_wrong_parameter_is_told_before_torch_is_loaded(tmp_path: Path) -> None:

@@ -137,8 +137,15 @@ def test_a_killed_run_ends_as_an_undisturbed_one(
     assert_same(outputs, undisturbed)
 
 
-def test_sigterm_means_checkpoint_and_exit_143(
-    run: Run, dropping_model: Path, corpus: Path, undisturbed: Path, tmp_path: Path
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_means_checkpoint_and_its_exit_code(
+    run: Run,
+    dropping_model: Path,
+    corpus: Path,
+    undisturbed: Path,
+    tmp_path: Path,
+    number: signal.Signals,
+    code: int,
 ) -> None:
     """It stops after the step it is in, not after the next one that would be saved anyway."""
     outputs = tmp_path / "out"
@@ -146,9 +153,9 @@ def test_sigterm_means_checkpoint_and_exit_143(
     rarely = {**LONG, "checkpointSteps": 40}
     with started(options, rarely) as process:
         wait_for_checkpoints(outputs, 1, process)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         process.communicate(timeout=60)
-        assert process.returncode == 143
+        assert process.returncode == code
     assert 40 < int(newest_checkpoint(outputs).name.removeprefix("step-")) < STEPS
     assert not (outputs / "model").exists()
     ended = run("train", LONG, **options)  # how often is saved may change

@@ -29,7 +29,10 @@ def write_results(task: Task[P], run: TrainingRun) -> None:
     write_plot(task.outputs / "loss.png", run.losses, run.held_out)
     write_samples(task.outputs / "samples.jsonl", run.predictions_before, run.predictions_after)
     held_out = [{"step": point.step, "loss": point.loss} for point in run.held_out]
-    write_report(task, metrics_of(run), modelTask=run.task_name, heldOut=held_out)
+    metrics = metrics_of(run)
+    write_report(task, metrics, modelTask=run.task_name, heldOut=held_out)
+    print(", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+    print(f"The model, report.json, loss.png and samples.jsonl are in {task.outputs}.", flush=True)
 
 
 def write_card(task: Task[P], run: TrainingRun) -> None:

@@ -25,7 +25,7 @@ from algorithms.shared.training.parameters import TrainingParameters
 from algorithms.shared.training.randomness import seed_step
 from algorithms.shared.training.records import StepRecord, TrainingState
 from algorithms.shared.training.schedule import learning_rate
-from algorithms.shared.training.signals import TERMINATED, StopRequest, stop_on_sigterm
+from algorithms.shared.training.signals import StopRequest, stop_on_signal
 
 
 @dataclass(frozen=True)
@@ -64,18 +64,23 @@ class Loop:
         self._copies = ranks.world_size // engine.data_ranks  # of each row, over all ranks
 
     def run(self, state: TrainingState, hooks: Hooks) -> None:
-        """The steps that are left, noted in `state`. Raises NaNLoss; on SIGTERM to any rank, after
-        a checkpoint, SystemExit(143)."""
+        """The steps that are left, noted in `state`. Raises NaNLoss; on SIGTERM or Ctrl-C to any
+        rank, after a checkpoint, SystemExit(143 or 130)."""
         self._engine.network.train()
         batch_size, seed = self._parameters.batch_size, self._parameters.seed
         self._rows = row_order(len(self._examples), seed, start=state.step * batch_size)
-        with stop_on_sigterm() as request:
+        with stop_on_signal() as request:
             while state.step < self._steps:
                 totals = self._step(state, hooks, request)
                 if totals.stop or (totals.save and state.step < self._steps):
                     hooks.save(state)
                 if totals.stop:
-                    raise SystemExit(TERMINATED)
+                    self._tell_stop(state.step)
+                    raise SystemExit(request.exit_code)
+
+    def _tell_stop(self, step: int) -> None:
+        if self._ranks.is_first:
+            print(f"Stopped after step {step}. Started again as it was, it goes on from here.")
 
     def _step(self, state: TrainingState, hooks: Hooks, request: StopRequest) -> _Totals:
         step, started_at = state.step, time.monotonic()

@@ -25,7 +25,7 @@ from algorithms.shared.training.speed import Figures, Used, gpu_use
 
 def train(task: Task[P], source: ModelSource, ranks: Ranks) -> None:
     """Called by all ranks together. Raises the failures of algorithms.shared.failures, and after
-    SIGTERM SystemExit(143)."""
+    SIGTERM or Ctrl-C SystemExit(143 or 130)."""
     with explained_memory(task.parameters, ranks):
         setup = set_up(task, source, ranks)
         state = _state_at_start(setup, ranks)

@@ -1,6 +1,7 @@
-"""SIGTERM while steps are made: the running step is finished, a checkpoint written, then exit 143.
+"""SIGTERM or Ctrl-C while steps are made: the running step is finished, a checkpoint written.
 
-Outside of the steps the signal's default holds: there is nothing to save.
+The exit code is then a shell's: 143, or 130 after Ctrl-C. Outside of the steps the signals'
+defaults hold: there is nothing to save.
 """
 
 from __future__ import annotations
@@ -10,26 +11,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-TERMINATED = 128 + signal.SIGTERM  # the exit code, as a shell says it
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """Whether this process was told to end."""
+    """Whether this process was told to end, and by which signal."""
 
     def __init__(self) -> None:
-        self.received = False
+        self._number: int | None = None
 
-    def receive(self, _number: int, _frame: FrameType | None) -> None:
+    @property
+    def received(self) -> bool:
+        """Further signals change nothing: torchrun passes on what its terminal sent already."""
+        return self._number is not None
+
+    @property
+    def exit_code(self) -> int:
+        """A peer may have been told, and not this process: as after SIGTERM then."""
+        return 128 + (self._number or signal.SIGTERM)
+
+    def receive(self, number: int, _frame: FrameType | None) -> None:
         """A signal handler."""
-        self.received = True
+        self._number = self._number or number
 
 
 @contextmanager
-def stop_on_sigterm() -> Iterator[StopRequest]:
+def stop_on_signal() -> Iterator[StopRequest]:
     """Only a process's main thread can use it."""
     request = StopRequest()
-    former = signal.signal(signal.SIGTERM, request.receive)
+    former = {number: signal.signal(number, request.receive) for number in ENDING}
     try:
         yield request
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -36,7 +36,7 @@ class ZeroFactory(EngineFactory):
     def __init__(self, settings: ZeroSettings, ranks: Ranks) -> None:
         self._settings = settings
         self._config = deepspeed_config(settings, ranks.device)
-        self._deepspeed = _import_deepspeed(ranks.device)
+        self._deepspeed = _import_deepspeed()
         _join_alone(ranks)
         self._deepspeed.init_distributed(verbose=False)
         self._told: object = None
@@ -103,7 +103,7 @@ class ZeroEngine(Engine):
         return zero_state.gather(self.network)
 
 
-def _import_deepspeed(device: torch.device) -> Any:
+def _import_deepspeed() -> Any:
     if importlib.util.find_spec("deepspeed") is None:
         raise BadParameter(
             "Parameter zero: the package deepspeed is not installed here. Set zero to 0, or run in "
@@ -112,7 +112,6 @@ def _import_deepspeed(device: torch.device) -> Any:
     warnings.filterwarnings(
         "ignore", message=".*torch.distributed.*deprecated", category=FutureWarning
     )  # DeepSpeed's calls, each time one is made
-    os.environ.setdefault("DS_ACCELERATOR", device.type)  # else it probes for each kind in turn
     deepspeed: Any = importlib.import_module("deepspeed")
     # gloo does what this operator would; it is compiled on first use, and images have no compiler
     importlib.import_module("deepspeed.ops").__compatible_ops__["deepspeed_shm_comm"] = False
