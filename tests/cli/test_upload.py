@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 from typer.testing import CliRunner, Result
 
 from posthuman.cli.app import app
@@ -52,6 +54,20 @@ def test_other_content_under_the_same_name_is_refused(laptop: Laptop) -> None:
         result = upload(str(text), *options)
         assert result.exit_code == code
     assert "choose another name" in result.stderr
+
+
+def test_a_model_is_to_be_published_or_to_be_an_input(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text('{"model_type": "gpt2"}')
+    save_file({"weight": np.zeros(2, dtype=np.float32)}, model / "model.safetensors")
+    workdir = str(tmp_path / "work")
+    result = upload(str(model), "--kind", "model", "--owner", OWNER, "--workdir", workdir)
+    assert result.exit_code == 0, result.stderr
+    prefix = f"uploads/{OWNER.lower()}/model"
+    assert yaml.safe_load(result.stdout)["source"]["prefix"] == prefix
+    [commented] = yaml.safe_load(result.stdout.splitlines()[-1].removeprefix("# "))
+    assert commented == {"name": "model", "kind": "model", "upload": prefix}
 
 
 @pytest.mark.parametrize(

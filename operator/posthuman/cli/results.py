@@ -20,7 +20,8 @@ def facts_of(status: JobStatus) -> list[str]:
     if manifest is None:
         said = status.progress.metrics if status.progress else {}
         return [*_figures(said), f"results: {status.results.uri}"]
-    return [*_figures(manifest.metrics), f"results: {status.results.uri}", _names(manifest)]
+    names = [_names(manifest)] if manifest.files else []
+    return [*_figures(manifest.metrics), f"results: {status.results.uri}", *names]
 
 
 def _manifest(uri: str) -> Manifest | None:

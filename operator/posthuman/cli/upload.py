@@ -115,7 +115,9 @@ def _as_yaml(done: Uploaded) -> str:
     if done.kind == "model":
         return (
             "# the source of a ModelAsset\n"
-            f"source:\n  prefix: {done.prefix}\n  manifestDigest: {done.manifest_digest}"
+            f"source:\n  prefix: {done.prefix}\n  manifestDigest: {done.manifest_digest}\n"
+            "# or, without publishing it, an input of a ComputeJob\n"
+            f"# - {{name: model, kind: model, upload: {done.prefix}}}"
         )
     fields = ", ".join(f"{name}: {value}" for name, value in done.snippet().items())
     return f"# an input of a ComputeJob\n- {{{fields}}}"

@@ -80,7 +80,7 @@ class Watch:
             await asyncio.sleep(LINE_SECONDS)
             for job in self._objects.all(ComputeJob):
                 if job.status.phase is Phase.RUNNING and job.status.progress:
-                    said = f"{job.metadata.key}: {_percent(job):.0f} %, {left_of(job)}"
+                    said = f"{job.metadata.key}: {', '.join(progress_of(job))}"
                     self._console.print(said, markup=False, soft_wrap=True)
 
     def _table(self) -> Group:
@@ -101,6 +101,14 @@ def left_of(job: ComputeJob) -> str:
     if progress is None or progress.eta_seconds is None:
         return ""
     return duration(progress.eta_seconds) + " left"
+
+
+def progress_of(job: ComputeJob) -> list[str]:
+    """How far it is, how well it goes and how long it takes, as far as the algorithm says so."""
+    progress = job.status.progress
+    loss = progress.metrics.get("loss") if progress else None
+    told = [f"{_percent(job):.0f} %", "" if loss is None else f"loss {loss:.4g}", left_of(job)]
+    return [part for part in told if part]
 
 
 def duration(seconds: float) -> str:
