@@ -13,10 +13,17 @@ from algorithms.generate.batches import Row
 from algorithms.generate.parameters import GenerateParameters
 from algorithms.generate.sampling import processors
 from algorithms.generate.stopping import Ending, StopStrings, ended
-from algorithms.shared.failures import OutOfMemory, UnsupportedModel
+from algorithms.shared.failures import BadModel, OutOfMemory, UnsupportedModel
 from algorithms.shared.models.base import LoadedModel
 
 CONFIG: Any = GenerationConfig  # untyped in transformers
+SPECIAL_TOKENS = (
+    "eos_token_id",
+    "pad_token_id",
+    "bos_token_id",
+    "decoder_start_token_id",
+    "forced_bos_token_id",
+)
 OnStep = Callable[[int, "torch.Tensor"], None]  # rows' tokens [rows, …], new ones from that place
 
 
@@ -165,8 +172,10 @@ def _refuse_unable(network: Any) -> None:
 
 
 def special_tokens(model: LoadedModel) -> dict[str, Any]:
-    """What begins, ends and pads a text: of the tokenizer, and of the model's own settings."""
+    """What begins, ends and pads a text: of the tokenizer, and of the model's own settings. Raises
+    BadModel for one that is no number."""
     own = model.network.generation_config
+    _refuse_strange_tokens(own)
     ends = {model.tokenizer.eos_token_id, *_listed(own.eos_token_id)} - {None}
     padding = (model.tokenizer.pad_token_id, own.pad_token_id, *sorted(ends), 0)
     return {
@@ -176,6 +185,13 @@ def special_tokens(model: LoadedModel) -> dict[str, Any]:
         "decoder_start_token_id": own.decoder_start_token_id,
         "forced_bos_token_id": own.forced_bos_token_id,
     }
+
+
+def _refuse_strange_tokens(own: Any) -> None:
+    for name in SPECIAL_TOKENS:
+        value = getattr(own, name)
+        if not all(token is None or type(token) is int for token in _listed(value)):
+            raise BadModel(f"The model's generation_config.json: {name} is {value!r}, no token id.")
 
 
 def _listed(value: int | list[int] | None) -> list[int | None]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
+
 from algorithms.generate.parameters import GenerateParameters
 from algorithms.shared.data.files import data_files
 from algorithms.shared.data.readers import rows_of
 from algorithms.shared.data.records import place
-from algorithms.shared.failures import BadParameter, EmptyDataset, MalformedDataset
+from algorithms.shared.failures import BadModel, BadParameter, EmptyDataset, MalformedDataset
 from algorithms.shared.inputs import Task
 from algorithms.shared.models.base import LoadedModel
 
@@ -59,7 +61,7 @@ def _read(path: Path) -> Iterator[Given]:
 
 def encode(model: LoadedModel, given: Sequence[Given], wanted: GenerateParameters) -> list[Prompt]:
     """Raises BadParameter if the model has no chat template and one is asked for, or if a prompt
-    leaves no room in the model's context."""
+    leaves no room in the model's context; BadModel for a template that is none."""
     if wanted.chat and not model.tokenizer.chat_template:
         raise BadParameter(
             "Parameter chat: the model's tokenizer has no chat template. Leave chat out, and write "
@@ -75,7 +77,10 @@ def _tokens(model: LoadedModel, text: str, chat: bool) -> list[int]:
     tokenizer: Any = model.tokenizer
     if chat:
         turn = [{"role": "user", "content": text}]
-        said = tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
+        try:
+            said = tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
+        except TemplateError as error:
+            raise BadModel(f"The model's chat template can't be used: {error}") from error
         return list(tokenizer(said, add_special_tokens=False, verbose=False)["input_ids"])
     if model.network.config.is_encoder_decoder:
         return list(tokenizer(text, verbose=False)["input_ids"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -29,6 +30,7 @@ def read_parameters(raw: object, kind: type[P]) -> P:
     if not isinstance(raw, Mapping):
         raise BadParameter('The parameters must be one JSON object, such as {"seed": 1}.')
     _refuse_unknown_names(raw, kind)
+    _refuse_infinite(raw)
     try:
         return msgspec.convert(dict(raw), kind)
     except msgspec.ValidationError as error:
@@ -55,6 +57,15 @@ def _refuse_unknown_names(raw: Mapping[str, Any], kind: type[Parameters]) -> Non
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(known)}."
             raise BadParameter(f"There is no parameter {name}. {hint}")
+
+
+def _refuse_infinite(raw: Mapping[str, Any]) -> None:
+    """Python reads Infinity and 1e999 as numbers; no report could be written with them."""
+    for name, value in raw.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except ValueError:
+            raise BadParameter(f"Parameter {name} holds a number that is not finite.") from None
 
 
 def _sentence(problem: str, raw: Mapping[str, Any], kind: type[Parameters]) -> str:

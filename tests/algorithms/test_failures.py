@@ -36,12 +36,49 @@ def cut_weights(model: Path) -> None:
     file.write_bytes(file.read_bytes()[:5000])
 
 
+def lead_outside(model: Path) -> None:
+    """To a stranger's weights: the index of the shards names a file elsewhere."""
+    from safetensors import safe_open
+
+    outside = model.parent / "outside.safetensors"
+    (model / "model.safetensors").rename(outside)
+    (model / "decoy.safetensors").write_bytes(outside.read_bytes())
+    with safe_open(outside, "pt") as stored:
+        shards = dict.fromkeys(stored.keys(), "../outside.safetensors")
+    (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+
+
+def name_a_base(model: Path) -> None:
+    """An adapter, whose base may be any folder of the machine."""
+    base = {"peft_type": "LORA", "base_model_name_or_path": "/elsewhere"}
+    (model / "adapter_config.json").write_text(json.dumps(base))
+
+
+def nest_config(model: Path) -> None:
+    (model / "config.json").write_text('{"a":' + "[" * 100_000)
+
+
+def nest_settings(model: Path) -> None:
+    (model / "tokenizer_config.json").write_text('{"a":' + "[" * 100_000)
+
+
 def strange_type(model: Path) -> None:
     (model / "config.json").write_text(json.dumps({"model_type": "abacus"}))
 
 
 @pytest.mark.parametrize(
-    "damage", [lose_weights, lose_tokenizer, pickle_weights, cut_weights, strange_type]
+    "damage",
+    [
+        lose_weights,
+        lose_tokenizer,
+        pickle_weights,
+        cut_weights,
+        lead_outside,
+        name_a_base,
+        nest_config,
+        nest_settings,
+        strange_type,
+    ],
 )
 def test_a_folder_that_holds_no_whole_model_is_a_bad_model(
     run: Run, tiny_model: Path, corpus: Path, tmp_path: Path, damage: Callable[[Path], None]

@@ -235,6 +235,26 @@ def test_damaged_weights_are_told(run: Run, tiny_model: Path, tmp_path: Path) ->
     assert (ended.code, ended.failure.reason) == (14, "BadModel")
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("chat_template.jinja", "{{ ''.__class__.__mro__ }}", "unsafe"),
+        ("chat_template.jinja", "{% for x in", "end of template"),
+        ("chat_template.jinja", "{{ raise_exception('users only') }}", "users only"),
+        ("generation_config.json", '{"eos_token_id": "end"}', "eos_token_id is 'end'"),
+    ],
+)
+def test_what_a_models_own_settings_do_wrong_is_the_models_fault(
+    run: Run, tiny_model: Path, tmp_path: Path, file: str, content: str, words: str
+) -> None:
+    shutil.copytree(tiny_model, tmp_path / "model-in")
+    (tmp_path / "model-in" / file).write_text(content)
+    chat = {"prompts": [PROMPT], "chat": file.startswith("chat"), "maxNewTokens": 1}
+    ended = run("generate", chat, model=tmp_path / "model-in", outputs=tmp_path / "out")
+    assert (ended.code, ended.failure.reason) == (14, "BadModel")
+    assert words in ended.failure.message
+
+
 def test_a_chat_template_is_put_around_each_prompt(model: LoadedModel, tiny_model: Path) -> None:
     talker = loaded(tiny_model)
     talker.tokenizer.chat_template = (

@@ -35,6 +35,9 @@ KINDS: dict[str, type[Parameters]] = {
         ({"steps": "5"}, ["Parameter steps is '5': expected int | null, got str."]),
         ({"schedule": "stairs"}, ["schedule is 'stairs': expected one of", "cosine", "linear"]),
         ({"blockLength": 1}, ["Parameter blockLength is 1: expected int >= 2."]),
+        ({"batchSize": 10**11}, ["Parameter batchSize is 100000000000: expected int <= 65536."]),
+        ({"gradientClip": float("inf")}, ["gradientClip holds a number that is not finite"]),
+        ({"epochs": float("inf")}, ["epochs holds a number that is not finite"]),
         ([1], ["one JSON object"]),
     ],
 )

@@ -55,11 +55,28 @@ def with_adapters(network: Any, task: TaskName, settings: LoraSettings) -> Any:
         modules_to_save=_heads(network) if task in WITH_NEW_HEADS else None,
     )
     try:
-        return peft.get_peft_model(network, config)
+        adapted = peft.get_peft_model(network, config)
     except ValueError as error:
         if settings.targets:
             raise BadParameter(f"Parameter loraTargets: {error}") from error
         raise UnsupportedModel(f"LoRA: {type(network).__name__}: {error}") from error
+    _refuse_not_linear(adapted)
+    return adapted
+
+
+def _refuse_not_linear(network: Any) -> None:
+    """peft adapts embeddings and convolutions too, which can't be merged by one product."""
+    for name, layer in network.named_modules():
+        if isinstance(layer, LoraLayer) and not _is_linear(layer):
+            raise BadParameter(
+                f"Parameter loraTargets: {name.removeprefix(PREFIX)} is no linear layer; name "
+                "linear ones, or leave loraTargets out."
+            )
+
+
+def _is_linear(layer: LoraLayer) -> bool:
+    down: Any = layer.lora_A
+    return ADAPTER in down and bool(down[ADAPTER].weight.dim() == 2)
 
 
 def merged_weights(network: Any, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -103,8 +120,6 @@ def _sum(
 ) -> torch.Tensor:
     """W + scale * B A; [out, in], but for a layer that holds its transpose (GPT-2's Conv1D)."""
     down, up = (weights[f"{name}.{part}.{ADAPTER}.weight"] for part in ("lora_A", "lora_B"))
-    if down.dim() != 2:
-        raise UnsupportedModel(f"LoRA: {name} is no linear layer; name others in loraTargets.")
     change = (up.float() @ down.float()) * layer.scaling[ADAPTER]
     transposed = bool(getattr(layer, "fan_in_fan_out", False))
     merged: torch.Tensor = frozen.float() + (change.T if transposed else change)

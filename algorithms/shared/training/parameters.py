@@ -14,6 +14,7 @@ from algorithms.shared.parameters import Parameters, Seed
 from algorithms.shared.tasks.names import TaskName
 
 DEFAULT_STEPS = 500
+LARGEST_BATCH = 2**16  # a step's rows are in memory at once, and a step is never interrupted
 
 # How a run is computed, not what comes out: these may change between two attempts of one run.
 FREE_TO_CHANGE = frozenset(
@@ -38,7 +39,12 @@ class TrainingParameters(Parameters, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=0, description="Passes over the data, in place of steps.")] | None
     ) = None
     batch_size: Annotated[
-        int, Meta(ge=1, description="Examples a step, over all ranks and accumulation together.")
+        int,
+        Meta(
+            ge=1,
+            le=LARGEST_BATCH,
+            description="Examples a step, over all ranks and accumulation together.",
+        ),
     ] = 8
     block_length: (
         Annotated[

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import msgspec
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
+from algorithms.shared.failures import BadModel
 from algorithms.shared.models.loading import read_config
 from algorithms.shared.preflight.facts import Hardware, ModelFacts
 from algorithms.shared.preflight.training import Training
@@ -67,13 +68,11 @@ def sentence(choice: ZeroChoice) -> str:
 
 
 def folder_facts(folder: Path) -> ModelFacts:
-    """Of a folder's config.json and the headers of its weights; no weight is read."""
+    """Of a folder's config.json and the headers of its weights; no weight is read. Raises
+    BadModel."""
     counts: Counter[str] = Counter()
     for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, framework="pt") as stored:
-            for name in stored.keys():  # noqa: SIM118 - it is no dict
-                piece = stored.get_slice(name)
-                counts[piece.get_dtype()] += torch.Size(piece.get_shape()).numel()
+        counts += _elements(file)
     config = read_config(folder)
     kind = counts.most_common(1)[0][0] if counts else "F32"
     return ModelFacts(
@@ -82,6 +81,19 @@ def folder_facts(folder: Path) -> ModelFacts:
         dtype=DTYPES.get(kind, kind.lower()),
         config=config.to_dict(),
     )
+
+
+def _elements(file: Path) -> Counter[str]:
+    """How many numbers of each dtype a file of weights holds."""
+    counts: Counter[str] = Counter()
+    try:
+        with safe_open(file, framework="pt") as stored:
+            for name in stored.keys():  # noqa: SIM118 - it is no dict
+                piece = stored.get_slice(name)
+                counts[piece.get_dtype()] += torch.Size(piece.get_shape()).numel()
+    except SafetensorError as error:
+        raise BadModel(f"{file} is no whole safetensors file: {error}.") from error
+    return counts
 
 
 def own_hardware(device: torch.device) -> Hardware:

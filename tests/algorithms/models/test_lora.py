@@ -80,3 +80,9 @@ def test_a_target_that_is_not_there_is_a_parameters_fault(saved: Saved) -> None:
     bare = load(LoadRequest(saved("llama", "causal-lm"))).network
     with pytest.raises(BadParameter, match="wibble"):
         with_adapters(bare, "causal-lm", LoraSettings(1, 1, targets=("wibble",)))
+
+
+def test_a_target_that_cannot_be_merged_is_refused_before_it_is_trained(saved: Saved) -> None:
+    bare = load(LoadRequest(saved("llama", "causal-lm"))).network
+    with pytest.raises(BadParameter, match=r"embed_tokens is no linear layer"):
+        with_adapters(bare, "causal-lm", LoraSettings(1, 1, targets=("q_proj", "embed_tokens")))
