@@ -44,7 +44,10 @@ class Task(Generic[P]):
         path = self.inputs.get(name)
         if path is None:
             given = ", ".join(self.inputs) or "none"
-            raise MissingInput(f"The input {name} is missing (inputs given: {given}).")
+            instead = (
+                f" Give it, or the parameter {name}." if hasattr(self.parameters, name) else ""
+            )
+            raise MissingInput(f"The input {name} is missing (inputs given: {given}).{instead}")
         if not path.exists():
             raise MissingInput(f"The input {name} points to {path}, which does not exist.")
         return path

@@ -10,7 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from algorithms.generate.parameters import GenerateParameters
 from algorithms.shared.command import main
+from algorithms.shared.failures import MissingInput
+from algorithms.shared.inputs import Task
 from algorithms.train.parameters import TrainParameters
 from tests.algorithms.conftest import ALGORITHMS, command_line, report_of, run_process
 
@@ -111,6 +114,16 @@ def test_what_is_wrong_with_the_command_is_said(
     printed = json.loads(capsys.readouterr().out)
     assert printed["reason"] == reason
     assert words in printed["message"]
+
+
+def test_an_input_that_a_parameter_can_stand_for_is_said_so(tmp_path: Path) -> None:
+    task = Task(
+        algorithm={}, inputs={}, outputs=tmp_path, scratch=tmp_path, parameters=GenerateParameters()
+    )
+    with pytest.raises(MissingInput, match="Give it, or the parameter prompts"):
+        task.file_input("prompts")
+    with pytest.raises(MissingInput, match=r"\(inputs given: none\)\.$"):
+        task.file_input("model")
 
 
 def test_without_an_outputs_folder_nothing_starts(
