@@ -90,7 +90,6 @@ def test_what_comes_out_is_complete_and_nothing_else(
         "model/model.safetensors",
         "model/tokenizer.json",
         "model/tokenizer_config.json",
-        "model/adapter/README.md",
         "model/adapter/adapter_config.json",
         "model/adapter/adapter_model.safetensors",
     }

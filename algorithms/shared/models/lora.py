@@ -96,8 +96,16 @@ def merged_weights(network: Any, weights: Mapping[str, torch.Tensor]) -> dict[st
 
 
 def save_adapter(network: Any, weights: Mapping[str, torch.Tensor], folder: Path) -> None:
-    """adapter_model.safetensors and adapter_config.json, as peft loads them onto the base."""
+    """adapter_model.safetensors and adapter_config.json, as peft loads them onto the base.
+
+    Its targets are a set, whose order would change from process to process; the base's folder says
+    nothing anywhere else; and the card that peft writes is an empty form.
+    """
+    settings = network.peft_config[ADAPTER]
+    settings.target_modules = sorted(settings.target_modules)
+    settings.base_model_name_or_path = ""
     network.save_pretrained(folder, state_dict=dict(weights), selected_adapters=[ADAPTER])
+    (folder / "README.md").unlink()
 
 
 def _heads(network: Any) -> list[str]:

@@ -123,7 +123,8 @@ def _activations(config: Mapping[str, Any]) -> str:
 
 
 def _guess(parameter_count: int) -> Shape:
-    cube = parameter_count * WIDTH_TO_DEPTH / PARAMETERS_A_LAYER
+    """The count may be a stranger's: below 0 it is taken for 0."""
+    cube = max(0, parameter_count) * WIDTH_TO_DEPTH / PARAMETERS_A_LAYER
     width = max(1, round(cube ** (1 / 3)))
     return Shape(
         layers=max(1, round(width / WIDTH_TO_DEPTH)),

@@ -64,11 +64,13 @@ def training_states(weights: Weights, stage: int, offload: Offload, ranks: int) 
 
 
 def _plain(weights: Weights, ranks: int) -> int:
-    """Autocast keeps a bfloat16 copy of each weight through a forward pass; with several ranks DDP
-    exchanges gradients in buckets of the same size again."""
-    copies = weights.compute_bytes * weights.all if weights.compute_bytes < FLOAT32 else 0
-    buckets = FLOAT32 * weights.trained if ranks > 1 else 0
-    return FLOAT32 * weights.all + (FLOAT32 + MOMENTS) * weights.trained + copies + buckets
+    """Autocast keeps a bfloat16 copy of each trained weight through a forward pass; with several
+    ranks DDP exchanges gradients in buckets of the same size again. What isn't trained is held in
+    the arithmetic's dtype."""
+    frozen = weights.compute_bytes * (weights.all - weights.trained)
+    copies = weights.compute_bytes if weights.compute_bytes < FLOAT32 else 0
+    buckets = FLOAT32 if ranks > 1 else 0
+    return frozen + (FLOAT32 + FLOAT32 + MOMENTS + copies + buckets) * weights.trained
 
 
 def _sharded(weights: Weights, stage: int, ranks: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import peft
@@ -86,3 +87,18 @@ def test_a_target_that_cannot_be_merged_is_refused_before_it_is_trained(saved: S
     bare = load(LoadRequest(saved("llama", "causal-lm"))).network
     with pytest.raises(BadParameter, match=r"embed_tokens is no linear layer"):
         with_adapters(bare, "causal-lm", LoraSettings(1, 1, targets=("q_proj", "embed_tokens")))
+
+
+def test_a_saved_adapter_says_the_same_from_every_process_and_no_path(
+    saved: Saved, tmp_path: Path
+) -> None:
+    bare = load(LoadRequest(saved("llama", "causal-lm"))).network
+    network = with_adapters(bare, "causal-lm", SETTINGS)
+    save_adapter(network, network.state_dict(), tmp_path)
+    said = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert said["target_modules"] == sorted(said["target_modules"])
+    assert said["base_model_name_or_path"] == ""
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    }

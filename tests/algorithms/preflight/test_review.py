@@ -131,6 +131,11 @@ def test_a_wrong_parameter_is_the_algorithm_s_to_refuse(wrong: dict[str, Any]) -
     assert review(Work("train", wrong), GPT2, A100S, False).reason == ""
 
 
+def test_a_stranger_s_absurd_count_breaks_nothing() -> None:
+    absurd = ModelFacts("llama", -5, "bfloat16")
+    assert review(Work("train", {}), absurd, A100S, False).reason == ""
+
+
 def test_the_table_of_this_release_knows_the_famous_ones() -> None:
     for name in ("gpt2", "gptj", "gpt_neox", "llama", "qwen2"):
         assert "causal-lm" in model_types()[name].working, name

@@ -83,3 +83,8 @@ def test_each_stage_takes_less_than_the_one_before() -> None:
 
 def test_plain_training_takes_16_bytes_a_parameter_in_float32() -> None:
     assert training_states(weights(GB, size=4), 0, "none", 1).device == 16 * GB
+
+
+def test_what_is_frozen_is_held_in_the_arithmetic_s_dtype() -> None:
+    adapted = Weights(all=7 * GB, trained=0, largest_layer=0, compute_bytes=2)
+    assert training_states(adapted, 0, "none", 1).device == 14 * GB
