@@ -21,6 +21,7 @@ STORE_WORDS: dict[StoreCheck, str] = {
 SHOWN_METRICS = {
     "heldOutLossBefore": "held-out loss before",
     "heldOutLossAfter": "after",
+    "lastLoss": "training loss",
     "loss": "loss",
 }
 ALGORITHM_WORDS = ("name", "version", "image", "digest")

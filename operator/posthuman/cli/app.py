@@ -115,6 +115,49 @@ def upload(
 
 
 @app.command()
+def publish(
+    folder: Annotated[Path, typer.Argument(help="A model's folder: config.json, safetensors.")],
+    name: Annotated[str, typer.Option("--name", help="Title that buyers read.")],
+    description: Annotated[
+        str, typer.Option("--description", help="Default: type and size of the model.")
+    ] = "",
+    license_: Annotated[str, typer.Option("--license", help="Name or URL of its licence.")] = "",
+    owner: Annotated[
+        str, typer.Option("--owner", help="Whose it becomes; default: the local chain's signer.")
+    ] = "",
+    price: Annotated[
+        str, typer.Option("--price", help="What a datatoken costs, in whole tokens of --token.")
+    ] = "",
+    token: Annotated[str, typer.Option("--token", help="Address of the token to pay with.")] = "",
+    free: Annotated[bool, typer.Option("--free", help="Give datatokens away.")] = False,
+    namespace: Annotated[str, typer.Option("--namespace", help="Of the ModelAsset.")] = "default",
+    environment: Annotated[
+        Path | None,
+        typer.Option("--environment", help="ComputeEnvironment and Secrets: its store and chain."),
+    ] = None,
+    workdir: Workdir = DEFAULT_WORKDIR,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Publish a model that you have: upload, NFT, datatoken, DDO; once, however often it is run."""
+    from posthuman.cli.offer import Offer, pricing_of
+    from posthuman.cli.publish import Site, publish_model
+
+    def command() -> int:
+        offer = Offer(
+            name=name,
+            description=description,
+            license=license_,
+            owner=owner,
+            namespace=namespace,
+            pricing=pricing_of(price, token, free),
+        )
+        site = Site(environment=environment, workdir=workdir)
+        return publish_model(folder, offer, site, output is Output.JSON)
+
+    end_with(command)
+
+
+@app.command()
 def operator(
     namespace: Annotated[str, typer.Option(help="The operator's own, for leases and nonces.")],
     jobkit_image: Annotated[str, typer.Option(help="What stages, seals and exports.")],

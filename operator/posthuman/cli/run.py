@@ -66,7 +66,7 @@ def run_manifest(
         if environment is None:
             played = stack.enter_context(played_environments(objects, place, said.print))
             _announce(played)
-        outcomes = asyncio.run(_to_the_end(objects, place, wanted, as_json))
+        outcomes = asyncio.run(to_the_end(objects, place, wanted, as_json))
     _report([_now(objects, found) for found in wanted], outcomes, place, as_json)
     return max(EXIT_CODES[outcome.ending] for outcome in outcomes)
 
@@ -84,9 +84,10 @@ def _announce(played: set[str]) -> None:
         )
 
 
-async def _to_the_end(
+async def to_the_end(
     objects: Objects, place: Place, wanted: Sequence[Wanted], as_json: bool
 ) -> list[Outcome]:
+    """Reconcile until each has ended, showing how far they are. Raises TransientError."""
     watch = Watch(objects, said, ends_are_told=as_json)  # a text says it itself
     async with turning(objects, place, watch.tell) as world, watch.shown():
         await _environments_ready(objects, world)
