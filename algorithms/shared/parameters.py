@@ -30,7 +30,7 @@ def read_parameters(raw: object, kind: type[P]) -> P:
     if not isinstance(raw, Mapping):
         raise BadParameter('The parameters must be one JSON object, such as {"seed": 1}.')
     _refuse_unknown_names(raw, kind)
-    _refuse_infinite(raw)
+    _refuse_unwritable(raw)
     try:
         return msgspec.convert(dict(raw), kind)
     except msgspec.ValidationError as error:
@@ -59,11 +59,14 @@ def _refuse_unknown_names(raw: Mapping[str, Any], kind: type[Parameters]) -> Non
             raise BadParameter(f"There is no parameter {name}. {hint}")
 
 
-def _refuse_infinite(raw: Mapping[str, Any]) -> None:
-    """Python reads Infinity and 1e999 as numbers; no report could be written with them."""
+def _refuse_unwritable(raw: Mapping[str, Any]) -> None:
+    """Python reads Infinity and 1e999 as numbers, and half a character (a lone surrogate) as text:
+    no report could be written with them."""
     for name, value in raw.items():
         try:
-            json.dumps(value, allow_nan=False)
+            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise BadParameter(f"Parameter {name} holds text that is no UTF-8.") from None
         except ValueError:
             raise BadParameter(f"Parameter {name} holds a number that is not finite.") from None
 

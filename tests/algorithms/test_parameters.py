@@ -37,6 +37,7 @@ KINDS: dict[str, type[Parameters]] = {
         ({"blockLength": 1}, ["Parameter blockLength is 1: expected int >= 2."]),
         ({"batchSize": 10**11}, ["Parameter batchSize is 100000000000: expected int <= 65536."]),
         ({"gradientClip": float("inf")}, ["gradientClip holds a number that is not finite"]),
+        ({"columns": {"text": "\ud800"}}, ["columns holds text that is no UTF-8"]),
         ({"epochs": float("inf")}, ["epochs holds a number that is not finite"]),
         ([1], ["one JSON object"]),
     ],
