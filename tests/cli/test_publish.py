@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
 from jobkit.manifest import ModelFacts
 from posthuman.api.asset import Pricing, PricingKind
+from posthuman.api.meta import Key
 from posthuman.cli.app import app
 from posthuman.cli.offer import Offer, described, key_name, pricing_of
 from posthuman.errors import UserError
 from posthuman.ledger.account import account_of
 from posthuman.ledger.reader import open_reader
 from posthuman.local.chain import SIGNER_KEY, embedded_chain
-from tests.cli.conftest import OWNER, Laptop, a_job
+from tests.cli.conftest import OWNER, Laptop, a_job, an_environment
 
 ROOT = Path(__file__).parents[2]
 REFUSED = 2
@@ -157,6 +159,38 @@ def test_a_name_is_one_publications_and_what_is_told_can_be_pasted(laptop: Lapto
     other_files = publish(write_model(folder, 1.0), laptop.workdir, "--free")
     assert other_files.exit_code == REFUSED
     assert "choose another name" in " ".join(other_files.stderr.split())
+
+
+@pytest.mark.chain
+def test_on_an_environments_own_store_and_chain_at_a_price(laptop: Laptop) -> None:
+    folder = write_model(laptop.folder / "model")
+    with embedded_chain(laptop.folder / "elsewhere") as chain:
+        contracts = chain.spec.contracts
+        assert contracts is not None
+        store = (laptop.folder / "lab's store").as_uri()
+        spec: dict[str, Any] = msgspec.to_builtins(chain.spec)
+        environment = an_environment("lab", store, chain=spec)
+        secrets = [a_secret(key, content) for key, content in chain.secrets("work").items()]
+        path = laptop.write("environment.yaml", environment, *secrets)
+        price = ("--price", "2.5", "--token", contracts.ocean_token)
+        options = ("--owner", OWNER, "--environment", str(path), *price)
+        first = publish(folder, laptop.workdir, *options)
+        assert first.exit_code == 0, first.stderr
+        again = publish(folder, laptop.workdir, *options)
+        assert again.exit_code == 0, again.stderr
+    assert f"{NAME} was published before" in again.stdout
+    assert first.stdout.partition("\n")[2] == again.stdout.partition("\n")[2]
+    asset = yaml.safe_load(first.stdout[first.stdout.index("apiVersion") :])
+    assert asset["spec"]["pricing"]["rate"] == "2.5"
+    assert asset["spec"]["source"]["prefix"] == f"uploads/{OWNER.lower()}/my-own-model"
+    assert SIGNER_KEY.hex() not in first.output + again.output
+
+
+def a_secret(key: Key, content: dict[str, bytes]) -> dict[str, Any]:
+    """As a person writes it into the environment's file."""
+    plain = {name: value.decode() for name, value in content.items()}
+    metadata = {"name": key.name, "namespace": key.namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": plain}
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,12 @@ def test_an_unknown_environment(laptop: Laptop) -> None:
     assert result.code == REFUSED
 
 
+def test_an_environments_file_without_one(laptop: Laptop) -> None:
+    result = laptop.run(a_job(), environment=laptop.write("environment.yaml", a_job()))
+    assert "environment.yaml holds no ComputeEnvironment: add one, or leave out" in result.said
+    assert result.code == REFUSED
+
+
 def test_nodes_without_a_shared_workspace(laptop: Laptop) -> None:
     store = (laptop.folder / "lab").as_uri()
     hardware = {"maxNodes": 2}

@@ -23,7 +23,7 @@ from posthuman.cli.logfile import log_to
 from posthuman.cli.results import facts_of
 from posthuman.cli.watch import Watch
 from posthuman.errors import TransientError, UserError
-from posthuman.local.documents import read_documents
+from posthuman.local.documents import Document, read_documents
 from posthuman.local.layout import layout_of
 from posthuman.local.lock import locked
 from posthuman.local.objects import Objects
@@ -48,7 +48,7 @@ def run_manifest(
 
     `algorithms`: a folder of algorithms, instead of the built-in ones.
     """
-    documents = read_documents(environment) if environment else []
+    documents = _environment(environment) if environment else []
     objects = admitted([*documents, *read_documents(manifest)])
     if objects is None:
         return REFUSED
@@ -69,6 +69,17 @@ def run_manifest(
         outcomes = asyncio.run(to_the_end(objects, place, wanted, as_json))
     _report([_now(objects, found) for found in wanted], outcomes, place, as_json)
     return max(EXIT_CODES[outcome.ending] for outcome in outcomes)
+
+
+def _environment(file: Path) -> list[Document]:
+    """Raises UserError for a file without one: then nothing would say where to run."""
+    documents = read_documents(file)
+    if not any(found.kind == ComputeEnvironment.__name__ for found in documents):
+        raise UserError(
+            f"{file} holds no ComputeEnvironment: add one, or leave out --environment, and this "
+            "machine plays the one that the job names"
+        )
+    return documents
 
 
 def _wanted(objects: Objects) -> list[Wanted]:
