@@ -28,6 +28,15 @@ SETTINGS = Settings(
             digest="sha256:" + "a" * 64,
             folder="train",
             inputs=("model", "text"),
+            parameters={
+                "type": "object",
+                "properties": {
+                    "steps": {"type": "integer", "minimum": 1},
+                    "learningRate": {"type": "number"},
+                    "task": {"type": "string"},
+                },
+                "additionalProperties": False,
+            },
         ),
         "evaluate": BuiltinFacts(
             name="evaluate", version="0.1.0", digest="sha256:" + "b" * 64, folder="evaluate"

@@ -32,6 +32,17 @@ def test_a_valid_manifest_is_said_to_be_ok(laptop: Laptop) -> None:
     assert validated(path) == (0, "ok: ComputeJob default/tries\nok: ComputeJob default/b\n")
 
 
+def test_a_misspelt_parameter_is_told_before_anything_runs(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("POSTHUMAN_ALGORITHMS")
+    body = a_job(algorithm={"builtin": {"name": "pretrain"}}, parameters={"learningrate": 1e-3})
+    body["spec"]["inputs"] = [{"name": "text", "kind": "dataset", "uri": "https://example.com/x"}]
+    code, said = validated(laptop.write("job.yaml", body))
+    assert code == 2
+    assert 'has no parameter "learningrate"; did you mean "learningRate"?' in said
+
+
 def test_a_wrong_manifest_is_told_without_the_servers_own_words(laptop: Laptop) -> None:
     code, said = validated(laptop.write("job.yaml", a_job(nodes="many")))
     assert code == 2

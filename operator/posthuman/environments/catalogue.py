@@ -5,23 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 FACTS_FILE = "algorithm.json"
+PARAMETERS_FILE = "parameters.schema.json"
 SHARED_FOLDER = "shared"  # what the built-ins share is part of each one's code
 SKIPPED = frozenset({"__pycache__", ".pytest_cache"})
 
 
 class BuiltinFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One built-in. `folder`: where its code lies, below the algorithms' folder; `inputs`: the
-    names it needs."""
+    names it needs; `parameters`: their JSON Schema, empty if it has none."""
 
     name: str
     version: str
     digest: str
     folder: str
     inputs: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = {}
 
 
 Catalogue = Mapping[str, BuiltinFacts]
@@ -52,7 +55,12 @@ def read_builtin(folder: Path) -> BuiltinFacts:
         digest=digest,
         folder=folder.name,
         inputs=required,
+        parameters=_parameters_schema(folder / PARAMETERS_FILE),
     )
+
+
+def _parameters_schema(file: Path) -> Mapping[str, Any]:
+    return msgspec.json.decode(file.read_bytes(), type=dict[str, Any]) if file.is_file() else {}
 
 
 def code_digest(root: Path, folders: Iterable[str]) -> str:

@@ -6,7 +6,6 @@ checked by the stage step; everything the manifest alone tells is checked here, 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
@@ -16,7 +15,7 @@ import rfc8785
 from posthuman.api.conditions import find_condition, is_true
 from posthuman.api.job import ImageAlgorithm
 from posthuman.api.quantities import parse_bytes, parse_cpu_millis, parse_duration_seconds
-from posthuman.environments.catalogue import Catalogue
+from posthuman.environments.builtins import review_builtin
 from posthuman.environments.input_policy import review_inputs
 from posthuman.environments.preflight import review_models
 from posthuman.environments.request import Request
@@ -129,31 +128,7 @@ def _resources(request: Request) -> Verdict:
 
 
 def _builtin(request: Request) -> Verdict:
-    builtin = request.job.spec.algorithm.builtin
-    if builtin is None:
-        return None
-    facts = request.catalogue.get(builtin.name)
-    if facts is None:
-        return Refusal("UnknownAlgorithm", _unknown_algorithm(builtin.name, request.catalogue))
-    if builtin.version not in ("", facts.version):
-        return Refusal(
-            "UnknownAlgorithmVersion",
-            f"algorithm {facts.name} is installed in version {facts.version}, not "
-            f"{builtin.version}; leave the version out, or ask the admin for it",
-        )
-    missing = sorted(set(facts.inputs) - {found.name for found in request.job.spec.inputs})
-    if missing:
-        return Refusal(
-            "MissingInput",
-            f'algorithm {facts.name} needs an input named "{missing[0]}"; add it to spec.inputs',
-        )
-    return None
-
-
-def _unknown_algorithm(name: str, catalogue: Catalogue) -> str:
-    near = difflib.get_close_matches(name, catalogue, n=1)
-    hint = f'did you mean "{near[0]}"? ' if near else ""
-    return f'there is no built-in algorithm "{name}"; {hint}There are: {", ".join(catalogue)}'
+    return review_builtin(request.job, request.catalogue)
 
 
 def _image(request: Request) -> Verdict:
@@ -237,10 +212,10 @@ RULES: tuple[Callable[[Request], Verdict], ...] = (
     _timeout,
     _nodes,
     _resources,
+    _parameters,
     _builtin,
     _image,
     review_inputs,
     review_models,
-    _parameters,
     _publish,
 )
