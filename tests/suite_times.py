@@ -20,6 +20,7 @@ BUDGET_SECONDS = {
     "environments": 5,
     "jobkit": 60,
     "jobs": 10,
+    "receipts": 20,
     "kube": 90,
     "ledger": 60,
     "local": 90,

@@ -12,6 +12,7 @@ import msgspec
 import rfc8785
 
 MANIFEST_NAME = "manifest.json"
+RECEIPT_NAME = "receipt.json"  # the operator's signature over a finished job, beside the manifest
 CUSTODY_PREFIX = "model/"  # below it: weights; they stay in the environment
 FileClass = Literal["custody", "result"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from jobkit.errors import UserFault
-from jobkit.manifest import CUSTODY_PREFIX, MANIFEST_NAME, FileClass
+from jobkit.manifest import CUSTODY_PREFIX, MANIFEST_NAME, RECEIPT_NAME, FileClass
 from jobkit.paths import safe_relative
 from jobkit.plan import ExportPlan
 
@@ -112,7 +112,7 @@ def _why_not(entry: os.DirEntry[str], path: str) -> str:
         return "it is no regular file"
     if not os.access(entry.path, os.R_OK, effective_ids=True):
         return "its mode forbids to read it"
-    if path == MANIFEST_NAME:
+    if path in (MANIFEST_NAME, RECEIPT_NAME):
         return "the name is reserved"
     try:
         safe_relative(path)

@@ -19,7 +19,8 @@ from posthuman.errors import NotFound, UserError
 from posthuman.jobs.observed import Settings
 from posthuman.jobs.reconcile import JobReconciler
 from posthuman.ledger.ocean import open_ledger
-from posthuman.ports import Clock, Cluster, Ledger, ResultStore
+from posthuman.ledger.receipts import open_receipt_signer
+from posthuman.ports import Clock, Cluster, Ledger, ReceiptSigner, ResultStore
 from posthuman.store.results import open_results
 
 STORE_KEYS = {
@@ -55,8 +56,9 @@ def build(
     """The reconcilers, by kind, over one cluster."""
     stores = Adapters(clock, partial(_store_material, cluster), _open_store)
     ledgers = Adapters(clock, partial(_chain_material, cluster), _open_ledger)
+    signers = Adapters(clock, partial(_chain_material, cluster), _open_signer)
     return {
-        "ComputeJob": JobReconciler(cluster, stores.of, clock, settings),
+        "ComputeJob": JobReconciler(cluster, stores.of, signers.of, clock, settings),
         "ModelAsset": AssetReconciler(cluster, stores.of, ledgers.of, clock),
         "ComputeEnvironment": EnvironmentReconciler(
             cluster, stores.of, ledgers.of, clock, observe_balance
@@ -125,6 +127,10 @@ def _open_store(material: StoreMaterial) -> ResultStore:
 
 def _open_ledger(material: ChainMaterial) -> Ledger:
     return open_ledger(material.rpc_url.decode().strip(), material.signer, material.spec)
+
+
+def _open_signer(material: ChainMaterial) -> ReceiptSigner:
+    return open_receipt_signer(material.signer, material.spec.chain_id)
 
 
 async def _store_material(cluster: Cluster, environment: ComputeEnvironment) -> StoreMaterial:

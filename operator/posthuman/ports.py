@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -132,6 +132,22 @@ class ResultStore(Protocol):
 
     async def size(self, key: str) -> int:
         """Bytes of an object. Raises NotFound."""
+
+    async def sha256(self, key: str) -> str:
+        """64 hex digits, of an object of any size, read in pieces. Raises NotFound."""
+
+
+class ReceiptSigner(Protocol):
+    """The environment's key, for receipts: asks nobody, sends nothing."""
+
+    @property
+    def chain_id(self) -> int: ...
+    @property
+    def address(self) -> str:
+        """Checksummed."""
+
+    def sign(self, typed_data: Mapping[str, Any]) -> str:
+        """EIP-712: 0x, then r, s and v; the same each time it is given the same."""
 
 
 class UnsignedTransaction(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from posthuman.cli.app import app
 from posthuman.cli.story.script import FOLDER, TINY
@@ -89,3 +89,33 @@ def test_the_quickstart_asks_the_youngest_model(workdir: Path) -> None:
     results = json.loads(result.stdout)["status"]["results"]
     line = (workdir / "store" / results["prefix"] / "generations.jsonl").read_text()
     assert json.loads(line)["prompt"] == "And it came to pass"
+    receipt = workdir / "store" / results["prefix"] / "receipt.json"
+    verified = verify(str(receipt), workdir)
+    charlie = asset(workdir, "charlie.charlie-trains.json")
+    assert json.loads(verified.stdout)["models"] == [charlie["status"]["did"]], verified.output
+
+
+def test_each_generation_is_verified_to_the_byte(workdir: Path) -> None:
+    for name in ("alice.base-model.json", "bob.bob-trains.json", "charlie.charlie-trains.json"):
+        told = verify(str(asset(workdir, name)["status"]["did"]), workdir)
+        assert told.exit_code == 0, told.output
+    bob = asset(workdir, "bob.bob-trains.json")
+    source = bob["spec"]["source"]
+    assert isinstance(source, dict)
+    config = workdir / "store" / source["prefix"] / "model" / "config.json"
+    content = config.read_bytes()
+    config.write_bytes(content[:-1] + b" ")
+    told = verify(str(bob["status"]["did"]), workdir)
+    config.write_bytes(content)
+    assert told.exit_code == 1
+    assert "model/config.json has sha256" in told.stderr.replace("\n", " ")
+
+
+def test_what_can_not_be_verified(workdir: Path, tmp_path: Path) -> None:
+    (tmp_path / "receipt.json").write_text("")
+    assert "this is no receipt" in verify(str(tmp_path / "receipt.json"), workdir).stderr
+    assert verify("did:op:1", workdir).exit_code == 2
+
+
+def verify(subject: str, workdir: Path) -> Result:
+    return CliRunner().invoke(app, ["verify", subject, "--workdir", str(workdir), "-o", "json"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,13 @@ class TestWrongS3:
         spec = StoreSpec(url="s3://no-such-bucket/x", endpoint=s3_server.endpoint)
         with pytest.raises(TransientError, match="bucket does not exist"):
             await open_results(spec, s3_server.credentials).check()
+
+
+async def test_the_sha256_of_what_lies_there(store: ResultStore) -> None:
+    content = b"seventeen bytes.." * 1_000_000  # more than one piece
+    await store.put("large", content)
+    assert await store.sha256("large") == hashlib.sha256(content).hexdigest()
+    await store.put("empty", b"")
+    assert await store.sha256("empty") == hashlib.sha256(b"").hexdigest()
+    with pytest.raises(NotFound, match="absent"):
+        await store.sha256("absent")

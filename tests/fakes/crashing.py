@@ -10,6 +10,7 @@ EFFECTS = frozenset(
         *("create_anchor", "delete_anchor", "create_step", "delete_step", "create_asset"),
         *("delete_asset", "write_job", "write_asset", "write_environment", "set_finalizer"),
         *("delete_job", "save_nonce_book", "emit"),
+        "put",
     }
 )
 
@@ -23,8 +24,14 @@ class Crashing:
 
     def __init__(self, port: object, at: int, after: bool) -> None:
         self._port = port
-        self._left = at
+        self._countdown = [at]
         self._after = after
+
+    def beside(self, port: object) -> Crashing:
+        """Another port of the same process: the effects of both are counted together."""
+        other = Crashing(port, 0, self._after)
+        other._countdown = self._countdown
+        return other
 
     def __getattr__(self, name: str) -> Any:
         method: Callable[..., Awaitable[Any]] = getattr(self._port, name)
@@ -32,11 +39,11 @@ class Crashing:
 
     def _counted(self, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def call(*args: Any, **kwargs: Any) -> Any:
-            self._left -= 1
-            if self._left == 0 and not self._after:
+            self._countdown[0] -= 1
+            if self._countdown[0] == 0 and not self._after:
                 raise Crash
             result = await method(*args, **kwargs)
-            if self._left == 0:
+            if self._countdown[0] == 0:
                 raise Crash
             return result
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from jobkit.manifest import MANIFEST_NAME, Manifest, decode_manifest, digest_of
@@ -38,6 +40,9 @@ class FakeResultStore:
 
     async def size(self, key: str) -> int:
         return len(await self.get(key))
+
+    async def sha256(self, key: str) -> str:
+        return hashlib.sha256(await self.get(key)).hexdigest()
 
     def _reach(self) -> None:
         if self.unavailable:

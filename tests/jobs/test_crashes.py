@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from jobkit.manifest import digest_of
 from jobkit.report import Report
 from posthuman.api.asset import AssetStatus, ModelAsset
 from posthuman.api.conditions import timestamp
@@ -14,11 +15,12 @@ from posthuman.api.job import Phase
 from posthuman.api.meta import Condition, Key
 from posthuman.jobs.reconcile import JobReconciler
 from posthuman.jobs.steps import Role, StepState
-from tests.builders import CHAIN, SETTINGS
+from tests.builders import CHAIN
 from tests.fakes.crashing import Crash, Crashing
 from tests.jobs.world import World
 
 PUBLISH = {"name": "Bob's GPT-2", "description": "500 more steps", "reward": "200"}
+RECEIPT = "jobs/11112222-3333/receipt.json"
 ROUNDS = 40
 WRONG = Report(reason="ChecksumMismatch", message="…", user_error=True)
 
@@ -95,7 +97,12 @@ def ending(world: World, key: Key) -> tuple[object, ...]:
     attempts = [(attempt.number, attempt.reason) for attempt in status.attempts]
     assets = len(world.objects.all(ModelAsset))
     anchors = len(world.cluster.anchors)
-    return (status.phase, world.reason(key), made, attempts, assets, anchors, status.results)
+    kept = {name: digest_of(raw) for name, raw in world.store.objects.items()}
+    if status.receipt:
+        assert kept.get(RECEIPT) == status.receipt.digest
+    if any(attempt.reason == "DeadlineExceeded" for attempt in status.attempts):
+        kept = dict.fromkeys(kept, "")  # its times are the world's
+    return (status.phase, world.reason(key), made, attempts, assets, anchors, status.results, kept)
 
 
 async def told(fate: Fate, at: int, after: bool) -> tuple[bool, tuple[object, ...]]:
@@ -103,10 +110,12 @@ async def told(fate: Fate, at: int, after: bool) -> tuple[bool, tuple[object, ..
     world = World(chain=CHAIN)
     key = world.submit(**fate.spec)
     dying: Any = Crashing(world.cluster, at, after)
-    mortal = JobReconciler(dying, world.store_of, world.clock, SETTINGS)
+    store: Any = dying.beside(world.store)
+    mortal = world.with_ports(dying, store)
     died = await live(world, key, mortal, fate)
     await live(world, key, world.reconciler, fate)
     assert world.status(key).phase is fate.ends
+    assert bool(world.status(key).receipt) is bool(world.status(key).results)
     return died, ending(world, key)
 
 

@@ -12,10 +12,13 @@ from posthuman.api.conditions import find_condition
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, JobStatus, Phase
 from posthuman.api.meta import Key
+from posthuman.errors import NotFound
 from posthuman.jobs.reconcile import JobReconciler
 from posthuman.jobs.steps import Role
+from posthuman.ledger.account import DEV_KEYS
+from posthuman.ledger.receipts import open_receipt_signer
 from posthuman.local.objects import Objects
-from posthuman.ports import ResultStore
+from posthuman.ports import Cluster, ReceiptSigner, ResultStore
 from tests.builders import SETTINGS, HeldClock, environment, job
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.result_store import FakeResultStore
@@ -31,13 +34,25 @@ class World:
         self.objects = Objects(now=self.clock.now)
         self.cluster = FakeCluster(self.objects)
         self.store = FakeResultStore()
-        self.reconciler = JobReconciler(self.cluster, self.store_of, self.clock, SETTINGS)
+        self.key_missing = False
+        self.reconciler = self.with_ports(self.cluster)
         made = self.objects.create(environment(**environment_spec))
         self.environment = made
 
-    async def store_of(self, environment: ComputeEnvironment) -> ResultStore:
-        """Every environment's store."""
-        return self.store
+    def with_ports(self, cluster: Cluster, store: ResultStore | None = None) -> JobReconciler:
+        """A reconciler over the same world, seen through these ports."""
+
+        async def store_of(environment: ComputeEnvironment) -> ResultStore:
+            return store or self.store
+
+        return JobReconciler(cluster, store_of, self.signer_of, self.clock, SETTINGS)
+
+    async def signer_of(self, environment: ComputeEnvironment) -> ReceiptSigner:
+        """The environment's key; it can be taken away."""
+        if self.key_missing:
+            raise NotFound("there is no Secret work/chain", "SecretNotFound")
+        assert environment.spec.chain
+        return open_receipt_signer(DEV_KEYS[9], environment.spec.chain.chain_id)
 
     def submit(self, name: str = "bob-trains", uid: str = "11112222-3333", **spec: Any) -> Key:
         """Apply a job; returns its key."""

@@ -138,6 +138,13 @@ class Results(Wire, frozen=True, kw_only=True):
     bytes: int = 0
 
 
+class ReceiptRecord(Wire, frozen=True, kw_only=True):
+    """The signed receipt.json beside the manifest."""
+
+    digest: str  # sha256 of the file
+    signer: str  # address of the environment's key
+
+
 class InputRecord(Wire, frozen=True, kw_only=True):
     """What an input was when the job was accepted: the operator's own record, for the lineage."""
 
@@ -156,8 +163,8 @@ class PublishedAsset(Wire, frozen=True, kw_only=True):
 
 
 class JobStatus(Wire, frozen=True, kw_only=True):
-    """Conditions Accepted, Staged, Executed, Exported, Published, and Succeeded, which says at any
-    time why the job isn't done (Unknown) or how it ended."""
+    """Conditions Accepted, Staged, Executed, Exported, Published, Signed, and Succeeded, which says
+    at any time why the job isn't done (Unknown) or how it ended."""
 
     phase: Phase | None = None
     outcome: Literal["", "Succeeded", "Failed", "Stopped"] = ""
@@ -169,6 +176,7 @@ class JobStatus(Wire, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...] = ()
     gpu_seconds: float = 0.0
     results: Results | None = None
+    receipt: ReceiptRecord | None = None
     asset: PublishedAsset | None = None
     finished_at: str = ""
 

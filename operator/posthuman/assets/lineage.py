@@ -137,7 +137,7 @@ class Tracer:
         return found, manifest
 
     async def _in_store(self, creation: CreatedNFT) -> tuple[StoreCheck, Manifest | None]:
-        prefix = _prefix(await self._reader.first_ddo(creation))
+        prefix = prefix_in(await self._reader.first_ddo(creation))
         if self._store is None or not prefix:
             return "not checked", None
         try:
@@ -153,7 +153,8 @@ class Tracer:
         return "matches", manifest
 
 
-def _prefix(ddo: bytes) -> str:
+def prefix_in(ddo: bytes) -> str:
+    """Where in the store a DDO says that the manifest lies; empty if it says nothing."""
     if not is_shallow(ddo.decode(errors="replace")):
         return ""
     try:

@@ -207,6 +207,18 @@ def lineage(
 
 
 @app.command()
+def verify(
+    subject: Annotated[str, typer.Argument(help="A receipt.json, or a DID.")],
+    workdir: Workdir = DEFAULT_WORKDIR,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Check a job's receipt or a model: signature, chain, every file; name what doesn't fit."""
+    from posthuman.cli.verify import verify_subject
+
+    end_with(lambda: verify_subject(subject, workdir, output is Output.JSON))
+
+
+@app.command()
 def demo(
     workdir: Workdir = Path(".demo"),
     steps: Annotated[

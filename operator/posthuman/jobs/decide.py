@@ -32,6 +32,7 @@ from posthuman.jobs.observed import (
 from posthuman.jobs.plans import base_name
 from posthuman.jobs.publishing import publish
 from posthuman.jobs.running import halt, living_pods, run
+from posthuman.jobs.signing import sign_off
 from posthuman.jobs.staging import stage
 
 
@@ -145,13 +146,17 @@ def _without_environment(seen: Observed, draft: Draft) -> None:
 
 
 def _after_the_end(seen: Observed, draft: Draft) -> None:
-    """The work namespace is cleared; the job itself goes when its time to live is over."""
+    """The work namespace is cleared, the receipt is signed; the job itself goes when its time to
+    live is over."""
     if seen.anchor:
         draft.do(DeleteAnchor(seen.work_namespace, base_name(seen.job)))
-    elif FINALIZER in seen.job.metadata.finalizers:
+    signed = sign_off(seen, draft)
+    if draft.status != seen.job.status:
+        return  # its write wakes us again
+    if not seen.anchor and FINALIZER in seen.job.metadata.finalizers:
         draft.do(DropFinalizer())
     ttl = seen.job.spec.ttl_seconds_after_finished
-    if ttl is None:
+    if ttl is None or not signed:
         return
     left = ttl - seconds_between(draft.status.finished_at, timestamp(draft.now))
     if left > 0:

@@ -17,7 +17,14 @@ from posthuman.environments.verdict import Refusal, Waiting
 from posthuman.jobs.observed import Action, Decision
 
 ConditionType = Literal[
-    "Accepted", "Suspended", "Staged", "Executed", "Exported", "Published", "Succeeded"
+    "Accepted",
+    "Suspended",
+    "Staged",
+    "Executed",
+    "Exported",
+    "Published",
+    "Signed",
+    "Succeeded",
 ]
 Outcome = Literal["Succeeded", "Failed", "Stopped"]
 

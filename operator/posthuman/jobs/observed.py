@@ -27,6 +27,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     master_port: int = DEFAULT_MASTER_PORT
 
 
+class Issued(msgspec.Struct, frozen=True):
+    """A receipt that is signed and not known to be in the store."""
+
+    key: str
+    content: bytes
+    signer: str
+
+
+class Unsigned(msgspec.Struct, frozen=True):
+    """Why a receipt that is due can't be signed now."""
+
+    reason: str
+    message: str
+
+
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """The world of one job. `missing`: open attempts whose step the world itself says is gone."""
 
@@ -43,6 +58,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     missing: frozenset[str] = frozenset()
     manifest: Manifest | None = None  # of the finished export
     own_asset: ModelAsset | None = None
+    receipt: Issued | Unsigned | None = None  # None: not due
 
     def of_role(self, role: Role) -> list[StepState]:
         """Steps of a role, by attempt."""
@@ -98,6 +114,14 @@ class DeleteAsset(msgspec.Struct, frozen=True):
     key: Key
 
 
+class PutReceipt(msgspec.Struct, frozen=True):
+    """receipt.json, beside the manifest; the same bytes each time."""
+
+    environment: ComputeEnvironment
+    key: str
+    content: bytes
+
+
 class DeleteJob(msgspec.Struct, frozen=True):
     """Its time to live is over."""
 
@@ -111,6 +135,7 @@ Action = (
     | DeleteStep
     | CreateAsset
     | DeleteAsset
+    | PutReceipt
     | DeleteJob
 )
 

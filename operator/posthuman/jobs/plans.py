@@ -27,6 +27,7 @@ from posthuman.environments.worker import (
 )
 from posthuman.jobs.observed import Observed
 from posthuman.jobs.steps import Anchor, Mount, Network, Resources, Role, Step
+from posthuman.receipts.content import identity_of
 
 JOBKIT = Resources(cpu="250m", memory="1Gi")
 LAUNCHER_SECONDS = 5.0  # for the launcher itself, after the algorithm's grace
@@ -146,13 +147,7 @@ def wanted_export(
         store=_store(environment),
         destination=results_prefix(job),
         outcome=outcome,
-        job={
-            "namespace": job.metadata.namespace,
-            "name": job.metadata.name,
-            "uid": job.metadata.uid,
-            "owner": job.spec.owner,
-            "environment": environment.metadata.name,
-        },
+        job=identity_of(job),
         algorithm=_algorithm_facts(seen),
         parameters=job.spec.parameters,
         input_dids={found.name: found.did for found in job.status.inputs if found.did},

@@ -6,14 +6,13 @@ write, so that two jobs can't both take the last free place.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from jobkit.manifest import Manifest, ModelFacts
 from posthuman.api.asset import ModelAsset
 from posthuman.api.conditions import find_condition, is_true
-from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import FINISHED, ComputeJob, Phase
 from posthuman.api.meta import FINALIZER, Key
 from posthuman.errors import Conflict, NotFound, PosthumanError, UserError
@@ -33,24 +32,30 @@ from posthuman.jobs.observed import (
     DeleteStep,
     DropFinalizer,
     Observed,
+    PutReceipt,
     Settings,
 )
 from posthuman.jobs.plans import base_name, results_prefix, step_name
+from posthuman.jobs.receipts import Receipts, SignerOf, StoreOf
 from posthuman.jobs.steps import Role, StepState
 from posthuman.jobs.story import story
 from posthuman.ports import Clock, Cluster, ResultStore
-
-StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
 
 
 class JobReconciler:
     """Brings one job a pass nearer to its end; safe to call at any time, any number of times."""
 
     def __init__(
-        self, cluster: Cluster, store_of: StoreOf, clock: Clock, settings: Settings
+        self,
+        cluster: Cluster,
+        store_of: StoreOf,
+        signer_of: SignerOf,
+        clock: Clock,
+        settings: Settings,
     ) -> None:
         self._cluster = cluster
         self._store_of = store_of
+        self._receipts = Receipts(store_of, signer_of)
         self._clock = clock
         self._settings = settings
         self._underway: dict[str, ComputeJob] = {}
@@ -103,7 +108,9 @@ class JobReconciler:
         namespace = job.status.work_namespace or fallback
         if namespace:
             seen = await self._with_children(seen, namespace)
-        return await self._with_relatives(seen)
+        seen = await self._with_relatives(seen)
+        receipt = await self._receipts.look(job, environment)
+        return msgspec.structs.replace(seen, receipt=receipt)
 
     async def _with_children(self, seen: Observed, namespace: str) -> Observed:
         uid = seen.job.metadata.uid
@@ -223,6 +230,8 @@ class JobReconciler:
                 await cluster.create_asset(asset)
             case DeleteAsset(asset_key):
                 await cluster.delete_asset(asset_key)
+            case PutReceipt():
+                await self._receipts.put(action)
             case DeleteJob():
                 await cluster.delete_job(key)
 

@@ -8,6 +8,7 @@ from posthuman.api.meta import Condition
 from posthuman.ports import JobEvent
 
 QUIET = frozenset({"Succeeded", "Suspended"})  # told by the phase
+UNTOLD = "NoChain"  # no receipt, and none was to be expected
 ON_ITS_WAY = frozenset({"AssetNotReady", "Publishing", "Sending"})  # False, and all is well
 
 
@@ -17,7 +18,9 @@ def story(job: ComputeJob, new: JobStatus) -> list[JobEvent]:
     lines = [
         (found.reason, found.message, _is_warning(found))
         for found in new.conditions
-        if found.type not in QUIET and _changed(find_condition(old.conditions, found.type), found)
+        if found.type not in QUIET
+        and found.reason != UNTOLD
+        and _changed(find_condition(old.conditions, found.type), found)
     ]
     if old.phase != new.phase and new.phase:
         lines.append(_phase_line(new))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -10,11 +11,12 @@ from obstore.store import ObjectStore
 
 from jobkit.errors import Fault, ObjectMissing, UserFault
 from jobkit.manifest import MANIFEST_NAME, Manifest, decode_manifest, digest_of
-from jobkit.objects import object_size, open_store, put_bytes, read_small
+from jobkit.objects import object_size, open_store, put_bytes, read_range, read_small
 from jobkit.plan import Store
 from posthuman.api.environment import StoreSpec
 from posthuman.errors import NotFound, TransientError, UserError
 
+PIECE_BYTES = 8 * 1024 * 1024
 CHECK_KEY = ".posthuman/check"
 CHECK_CONTENT = b"this object proves that the store can be written and read\n"
 
@@ -71,6 +73,16 @@ class ObjectResultStore:
         """Bytes of an object. Raises NotFound, TransientError."""
         with core_errors():
             return await object_size(self.objects, key)
+
+    async def sha256(self, key: str) -> str:
+        """64 hex digits, read in pieces. Raises NotFound, TransientError."""
+        digest = hashlib.sha256()
+        with core_errors():
+            size = await object_size(self.objects, key)
+            for start in range(0, size, PIECE_BYTES):
+                end = min(start + PIECE_BYTES, size)
+                digest.update(await read_range(self.objects, key, start, end))
+        return digest.hexdigest()
 
 
 @contextmanager
