@@ -1,5 +1,5 @@
 """The formulas against the memory that real training takes, on CPU: each run a process of its own,
-its own resident memory at its peak less what Python, torch and transformers take before there is a model.
+its own resident memory at its peak less what it had before there was a model.
 
 Measured with glibc returning what is freed; left as it is, its heap takes up to half as much again.
 """
