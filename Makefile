@@ -45,7 +45,7 @@ check: venv ## format, lint, strict types, import contracts
 	@ruff format --check -q . && ruff check -q . && mypy && lint-imports --no-cache
 
 .PHONY: test
-test: check .venv/.deepspeed ## every test, the real cluster included (25 min the first time, 15 after that)
+test: check .venv/.deepspeed ## every test, the real cluster included (50 min the first time, 30 after that)
 	@tests/run.sh
 
 .PHONY: cluster

@@ -12,9 +12,9 @@ import pytest
 BUDGET_SECONDS = {
     "algorithms": 900,
     "api": 30,
-    "assets": 180,
+    "assets": 450,
     "chart": 60,
-    "cli": 180,
+    "cli": 210,
     "cluster": 60,
     "contracts": 90,
     "environments": 5,
@@ -24,7 +24,7 @@ BUDGET_SECONDS = {
     "kube": 90,
     "ledger": 60,
     "local": 90,
-    "seal": 120,
+    "seal": 150,
     "story": 330,
 }
 _spent: dict[str, float] = defaultdict(float)

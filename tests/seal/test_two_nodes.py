@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -23,30 +24,48 @@ from tests.story.recorder import Body
 pytestmark = pytest.mark.cluster
 
 NAME = "two-nodes"
-PARAMETERS = {"steps": 8, "batchSize": 4, "blockLength": 64, "learningRate": 3e-3}
+PARAMETERS: dict[str, Any] = {"steps": 8, "batchSize": 4, "blockLength": 64, "learningRate": 3e-3}
 
 
 @pytest.fixture(scope="module")
-def trained(world: World, tiny: Data) -> Body:
-    """The finished job."""
+def inputs(world: World, tiny: Data) -> list[dict[str, str]]:
+    """The tiny model and text, as uploads of the stranger's."""
     objects = world.services.objects("s3://posthuman/tests")
     model, _ = asyncio.run(upload(objects, STRANGER.lower(), "tiny", tiny.model, "model"))
     text, _ = asyncio.run(upload(objects, STRANGER.lower(), "text", tiny.held_out, "dataset"))
-    inputs = [
-        {"name": "model", "kind": "model", "upload": model},
-        {"name": "text", "upload": text},
-    ]
-    world.apply(
-        bodies.compute_job(
-            TENANT,
-            NAME,
-            algorithm={"builtin": {"name": "train"}},
-            inputs=inputs,
-            parameters=PARAMETERS,
-            nodes=2,
-        )
-    )
+    return [{"name": "model", "kind": "model", "upload": model}, {"name": "text", "upload": text}]
+
+
+def submit(world: World, name: str, inputs: list[dict[str, str]], zero: int, **spec: int) -> None:
+    """A training; `zero`: DeepSpeed's stage."""
+    algorithm, parameters = {"builtin": {"name": "train"}}, {**PARAMETERS, "zero": zero}
+    given = {"algorithm": algorithm, "inputs": inputs, "parameters": parameters, **spec}
+    world.apply(bodies.compute_job(TENANT, name, **given))
+
+
+@pytest.fixture(scope="module")
+def trained(world: World, inputs: list[dict[str, str]]) -> Body:
+    """The finished job of two pods."""
+    submit(world, NAME, inputs, zero=3, nodes=2)
+    submit(world, "two-ranks", inputs, zero=2, processesPerNode=2)
+    submit(world, "alone", inputs, zero=0)
     return world.recorder.finished_job(TENANT, NAME, timeout_seconds=240)
+
+
+@pytest.mark.parametrize("name", [NAME, "two-ranks"])
+def test_losses_are_those_of_one_process(world: World, trained: Body, name: str) -> None:
+    """ZeRO 3 over two pods and ZeRO 2 over two ranks of one, both against no ZeRO at all."""
+    found, wanted = losses(world, name), losses(world, "alone")
+    assert len(wanted) == PARAMETERS["steps"]
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
+def losses(world: World, name: str) -> list[float]:
+    """By step, of a job that succeeded."""
+    job = world.recorder.finished_job(TENANT, name, timeout_seconds=240)
+    assert job["status"]["phase"] == "Succeeded", job["status"]
+    rows = csv.DictReader(world.result(job, "loss.csv").decode().splitlines())
+    return [float(row["loss"]) for row in rows]
 
 
 def test_two_pods_train_one_model_together(world: World, trained: Body) -> None:
