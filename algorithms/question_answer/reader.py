@@ -7,38 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from algorithms.shared.failures import BadModel, OutOfMemory
 from algorithms.shared.models.base import LoadedModel
+from algorithms.shared.spans import Logits, SpanLogits
 from algorithms.shared.tasks.question_answering import QuestionAnswering
 
-Logits = npt.NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Reading:
-    """One row of the reader's: a passage, or as much of it as the reader takes at once.
-
-    Of every token: `starts` and `ends`, the logits that the answer starts or ends there, and
-    `offsets`, its characters in the passage (None: it is none of the passage's).
-    """
+@dataclass(frozen=True, kw_only=True)
+class Reading(SpanLogits):
+    """One row of the reader's: a passage, or as much of it as the reader takes at once; `offsets`
+    count the passage's characters."""
 
     passage: int
-    offsets: Sequence[tuple[int, int] | None]
-    starts: Logits
-    ends: Logits
-
-    @property
-    def no_answer(self) -> float:
-        """The logit that there is none: a reader points to the first token then."""
-        return float(self.starts[0] + self.ends[0])
-
-    @property
-    def inside(self) -> npt.NDArray[np.bool_]:
-        """The tokens that an answer may have."""
-        return np.array([place is not None and place[1] > place[0] for place in self.offsets])
 
 
 class Reader:
@@ -90,4 +72,4 @@ def _reading(
 ) -> Reading:
     """Without padding, which is on the right."""
     length = len(offsets)
-    return Reading(passage, offsets, starts[:length], ends[:length])
+    return Reading(passage=passage, offsets=offsets, starts=starts[:length], ends=ends[:length])

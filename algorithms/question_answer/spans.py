@@ -14,13 +14,14 @@ BERTserini"). Of spans that overlap in a document only the best is an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from algorithms.question_answer.passages import Passage
-from algorithms.question_answer.reader import Logits, Reading
+from algorithms.question_answer.reader import Reading
+from algorithms.shared.spans import Logits, spans
 
 CANDIDATES_A_ROW = 4  # for each answer wanted: most overlap with a better one
 
@@ -68,21 +69,6 @@ def no_answer_margin(readings: Sequence[Reading], longest: int) -> float:
     is least sure of it counts. Infinite if there is no span."""
     best = max((logit for r in readings for logit, _, _ in spans(r, longest, 1)), default=-np.inf)
     return float(min((r.no_answer for r in readings), default=0.0) - best)
-
-
-def spans(reading: Reading, longest: int, most: int) -> Iterator[tuple[float, int, int]]:
-    """(Sum of the two logits, first character, character behind the last one): for each of the
-    `most` best first tokens its best last token."""
-    inside = reading.inside
-    starts = np.where(inside, reading.starts, -np.inf)
-    ends = np.where(inside, reading.ends, -np.inf)
-    beyond = np.concatenate([ends, np.full(longest - 1, -np.inf)])
-    windows = np.lib.stride_tricks.sliding_window_view(beyond, longest)  # [tokens, longest]
-    sums = starts + windows.max(axis=1)
-    for first in np.argsort(-sums, kind="stable")[:most]:
-        begin, last = reading.offsets[first], reading.offsets[first + windows[first].argmax()]
-        if np.isfinite(sums[first]) and begin and last:
-            yield float(sums[first]), begin[0], last[1]
 
 
 def _log_sum(logits: Sequence[Logits], readings: Sequence[Reading]) -> float:

@@ -18,8 +18,9 @@ from algorithms.question_answer.index import CHUNK_DOCUMENTS, Index, build_index
 from algorithms.question_answer.parameters import RetrieverName
 from algorithms.question_answer.passages import Passage, cut
 from algorithms.question_answer.reader import Reading
-from algorithms.question_answer.spans import no_answer_margin, rank, spans
+from algorithms.question_answer.spans import no_answer_margin, rank
 from algorithms.question_answer.terms import WEIGHTINGS
+from algorithms.shared.spans import spans
 
 WORDS = [f"word{number}" for number in range(300)]
 QUERIES = ["word1 word2", "Word5 word7 word5?", "unheard words", "wörd1 word299, word3!", ""]
@@ -117,7 +118,8 @@ def reading(passage: int, seed: int, tokens: int = 9) -> Reading:
     dice = np.random.default_rng(seed)
     inside = range(2, tokens - 1)
     offsets = [(4 * n, 4 * n + 3) if n in inside else None for n in range(tokens)]
-    return Reading(passage, offsets, dice.normal(size=tokens), dice.normal(size=tokens))
+    starts, ends = dice.normal(size=tokens), dice.normal(size=tokens)
+    return Reading(passage=passage, offsets=offsets, starts=starts, ends=ends)
 
 
 def test_spans_are_the_best_of_all() -> None:

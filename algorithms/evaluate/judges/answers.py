@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from algorithms.evaluate.judges.base import Judge, loss_of
 from algorithms.shared.data.base import Record
 from algorithms.shared.models.base import LoadedModel
 from algorithms.shared.scoring import Scored
+from algorithms.shared.spans import SpanLogits, spans
 from algorithms.shared.squad import exact_match, normalised, word_f1
 from algorithms.shared.tasks.base import Batch, Example
 from algorithms.shared.tasks.question_answering import QuestionAnswering
@@ -73,27 +75,11 @@ def best_span(
     start: torch.Tensor, end: torch.Tensor, offsets: Sequence[tuple[int, int] | None]
 ) -> tuple[float, int, int, float]:
     """By the sum of the two logits, [length] each; the first token stands for no answer."""
-    inside = torch.zeros(len(start), dtype=torch.bool)
-    inside[: len(offsets)] = torch.tensor([o is not None and o[1] > o[0] for o in offsets])
-    starts = start.masked_fill(~inside, -torch.inf)
-    ends = end.masked_fill(~inside, -torch.inf)
-    none = float(start[0] + end[0])
-    best = (-torch.inf, 0, 0)
-    for more in range(min(LONGEST_ANSWER, len(starts))):
-        sums = starts[: len(starts) - more] + ends[more:]
-        place = int(sums.argmax())
-        if float(sums[place]) > best[0]:
-            best = (float(sums[place]), place, place + more)
-    return _in_characters(best, offsets, none)
-
-
-def _in_characters(
-    best: tuple[float, int, int], offsets: Sequence[tuple[int, int] | None], none: float
-) -> tuple[float, int, int, float]:
-    first, last = offsets[best[1]], offsets[best[2]]
-    if first is None or last is None:  # a row without context
-        return best[0], 0, 0, none
-    return best[0], first[0], last[1], none
+    length = len(offsets)  # what is behind is padding
+    starts, ends = start[:length].double().numpy(), end[:length].double().numpy()
+    row = SpanLogits(offsets=offsets, starts=starts, ends=ends)
+    best = next(spans(row, LONGEST_ANSWER, 1), (-math.inf, 0, 0))
+    return (*best, row.no_answer)
 
 
 def gold_answers(record: Record) -> list[str]:
