@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
@@ -132,9 +130,3 @@ def asset(name: str = "gpt2", namespace: str = "alice", ready: bool = True) -> M
         "status": {"did": "did:op:" + "1" * 64, "conditions": [READY] if ready else []},
     }
     return parse(body, ModelAsset)
-
-
-def status_of(found: ComputeJob, **changes: object) -> ComputeJob:
-    """The job with fields of its status replaced."""
-    status = msgspec.structs.replace(found.status, **changes)
-    return msgspec.structs.replace(found, status=status)
