@@ -13,10 +13,23 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from jobkit.manifest import Manifest
-from posthuman.api.asset import ModelAsset, PricingKind
+from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
 from posthuman.api.meta import Key
+from posthuman.chain import (
+    PLAIN,
+    CreatedNFT,
+    MarketFee,
+    Order,
+    Publication,
+    Receipt,
+    Sale,
+    SignerNonces,
+    Spent,
+    Transaction,
+    UnsignedTransaction,
+)
 from posthuman.jobs.steps import Anchor, Step, StepState
 
 
@@ -38,6 +51,16 @@ class NonceBook(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     reserved: dict[str, int] = {}
     fillers: dict[int, str] = {}
     version: str = ""  # resourceVersion it was read at
+
+
+class OrderClaim(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who uses an order. While `holder_uid` names an unfinished job no other may start on it."""
+
+    order_id: str  # order_id() in jobs/orders.py
+    holder: Key = Key("", "")
+    holder_uid: str = ""  # empty: nobody
+    used_seconds: float = 0.0  # by jobs that held it before
+    version: str = ""  # resourceVersion it was read at; empty: not there yet
 
 
 class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +135,12 @@ class Cluster(Protocol):
     async def save_nonce_book(self, chain_id: int, signer: str, book: NonceBook) -> None:
         """Compare-and-swap on `book.version`; raises Conflict."""
 
+    async def order_claim(self, order_id: str) -> OrderClaim:
+        """Read from the world itself and never from a cache; an unused one if there is none."""
+
+    async def save_order_claim(self, claim: OrderClaim) -> None:
+        """Create it, or compare-and-swap on `claim.version`; raises Conflict."""
+
     async def hold_lease(self, name: str) -> str:
         """Acquire or renew the Lease: the epoch, which no other term of any process has; "" while
         another process holds it."""
@@ -148,86 +177,6 @@ class ReceiptSigner(Protocol):
 
     def sign(self, typed_data: Mapping[str, Any]) -> str:
         """EIP-712: 0x, then r, s and v; the same each time it is given the same."""
-
-
-class UnsignedTransaction(msgspec.Struct, frozen=True, kw_only=True):
-    """A call with its gas and fees, lacking only a nonce and a signature. Hex strings with 0x."""
-
-    to: str
-    data: str
-    gas: int
-    max_fee_wei: int  # per gas
-    tip_wei: int | None  # per gas; None: the chain has no base fee, and `max_fee_wei` is the price
-
-
-class Transaction(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed transaction, ready to be stored and then sent. Hex strings with 0x."""
-
-    hash: str
-    raw: str
-    nonce: int
-
-
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """A mined transaction. `nft` and `datatoken` are set for a creation."""
-
-    hash: str
-    block: int
-    succeeded: bool
-    confirmations: int
-    nft: str = ""
-    datatoken: str = ""
-    gas_used: int = 0
-    cost_wei: int = 0
-
-
-class SignerNonces(msgspec.Struct, frozen=True, kw_only=True):
-    """A signer's transaction counts, read together: the nonce below which all are …"""
-
-    settled: int  # mined under as many blocks as the environment asks confirmations for
-    mined: int
-    pending: int  # mined, or waiting in the node's pool without a gap
-    block: int = 0  # the node's latest
-
-
-class Spent(msgspec.Struct, frozen=True, kw_only=True):
-    """The mined transaction that used a nonce."""
-
-    hash: str
-    confirmations: int
-
-
-class Publication(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is recorded on chain at creation, in clear, as the NFT's tokenURI (JSON, RFC 8785)."""
-
-    publication_id: str
-    parents: tuple[str, ...]
-    manifest_digest: str
-
-
-class CreatedNFT(msgspec.Struct, frozen=True, kw_only=True):
-    """A publication found on chain by its creation event."""
-
-    publication: Publication
-    nft: str
-    datatoken: str
-    hash: str
-    block: int
-    creator: str
-    name: str = ""
-    nonce: int = -1  # of its transaction; -1: not asked for
-
-
-class Sale(msgspec.Struct, frozen=True, kw_only=True):
-    """How strangers come by datatokens, and whom they pay: one costs `rate` whole `token`s."""
-
-    kind: PricingKind = PricingKind.PLAIN
-    owner: str = ""
-    token: str = ""
-    rate: str = "0"
-
-
-PLAIN = Sale()
 
 
 class Ledger(Protocol):
@@ -285,14 +234,6 @@ class Ledger(Protocol):
     async def nft_owner(self, nft: str) -> str: ...
 
 
-class MarketFee(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The market owner's share of each order, fixed at creation; `amount` in whole tokens."""
-
-    address: str = ""  # empty: no fee
-    token: str = ""
-    amount: str = "0"
-
-
 class ChainReader(Protocol):
     """What anyone can read of Ocean's contracts on one chain, without a key."""
 
@@ -304,5 +245,12 @@ class ChainReader(Protocol):
 
     async def first_ddo(self, creation: CreatedNFT) -> bytes:
         """The DDO that was set first, empty if none was. Its owner may have written it."""
+
+    async def current_ddo(self, creation: CreatedNFT) -> bytes:
+        """The DDO that stands now, empty if none does. Its owner may have written it."""
+
+    async def order(self, tx_id: str, datatoken: str) -> Order | None:
+        """The order of this datatoken in this transaction, a reuse told as the order that it
+        prolongs. None where there is none (yet)."""
 
     async def nft_owner(self, nft: str) -> str: ...

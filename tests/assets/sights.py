@@ -11,7 +11,7 @@ from posthuman.api.conditions import find_condition
 from posthuman.api.meta import FINALIZER, Condition
 from posthuman.assets.observed import ChainFacts, Decision, Observed
 from posthuman.assets.publication_id import publication_id
-from posthuman.ports import CreatedNFT, Publication, Receipt, SignerNonces
+from posthuman.chain import CreatedNFT, Publication, Receipt, SignerNonces
 from tests.assets.world import DIGEST, MANIFEST, PARENT, model_asset
 from tests.builders import CHAIN, environment
 

@@ -22,7 +22,7 @@ from posthuman.assets.observed import (
     SignMint,
     SignTransfer,
 )
-from posthuman.ports import MarketFee
+from posthuman.chain import MarketFee
 from tests.assets.sights import (
     CREATION,
     DATATOKEN,

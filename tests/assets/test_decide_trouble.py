@@ -18,7 +18,7 @@ from posthuman.assets.observed import (
     Release,
     Send,
 )
-from posthuman.ports import SignerNonces, Spent
+from posthuman.chain import SignerNonces, Spent
 from tests.assets.sights import (
     CREATION,
     EPOCH,

@@ -17,8 +17,8 @@ from posthuman.assets.lineage import Ancestor, Tracer
 from posthuman.assets.lineage_svg import lineage_svg
 from posthuman.assets.lineage_tree import lineage_tree
 from posthuman.assets.lineage_words import everyone, unchecked
+from posthuman.chain import MarketFee, Publication, UnsignedTransaction
 from posthuman.errors import NotFound
-from posthuman.ports import MarketFee, Publication, UnsignedTransaction
 from tests.assets.world import MANIFEST
 from tests.builders import ALICE, BOB
 from tests.fakes.ledger import CHAIN_ID, FakeChain, FakeLedger, FakeReader

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from posthuman.assets.nonces import gaps, held_by, holder, release, reserve, settle
+from posthuman.chain import SignerNonces
 from posthuman.errors import TransientError
-from posthuman.ports import NonceBook, SignerNonces
+from posthuman.ports import NonceBook
 
 IDLE = SignerNonces(settled=7, mined=7, pending=7)
 

@@ -13,13 +13,13 @@ from typer.testing import CliRunner, Result
 
 from posthuman.assets.algorithm_ddo import algorithm_ddo, consumer_parameters, parse_image
 from posthuman.assets.did import did_of
+from posthuman.chain import CreatedNFT, Publication
 from posthuman.cli.algorithm.folder import Said, read_algorithm
 from posthuman.cli.app import app
 from posthuman.errors import UserError
 from posthuman.ledger.account import DEV_KEYS, account_of
 from posthuman.ledger.reader import open_reader
 from posthuman.local.chain import SIGNER_KEY, embedded_chain
-from posthuman.ports import CreatedNFT, Publication
 from tests.algorithms.conftest import ALGORITHMS
 from tests.assets.ocean_schema import violations
 from tests.cli.test_algorithm_new import made

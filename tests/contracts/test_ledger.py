@@ -10,19 +10,12 @@ import msgspec
 import pytest
 
 from posthuman.assets.did import did_of
+from posthuman.chain import CreatedNFT, MarketFee, Publication, Receipt, UnsignedTransaction
 from posthuman.errors import TransientError, UserError
 from posthuman.ledger.account import account_of
 from posthuman.ledger.ocean import OceanLedger, open_ledger
 from posthuman.ledger.reader import OceanReader, open_reader
-from posthuman.ports import (
-    ChainReader,
-    CreatedNFT,
-    Ledger,
-    MarketFee,
-    Publication,
-    Receipt,
-    UnsignedTransaction,
-)
+from posthuman.ports import ChainReader, Ledger
 from tests.builders import ALICE, BOB
 from tests.fakes.ledger import FakeChain, FakeLedger, FakeReader
 from tests.services.chain import Chain, mined

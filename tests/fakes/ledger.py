@@ -15,8 +15,7 @@ import msgspec
 from eth_utils.address import to_checksum_address
 
 from posthuman.assets.did import did_of
-from posthuman.errors import TransientError, UserError
-from posthuman.ports import (
+from posthuman.chain import (
     PLAIN,
     CreatedNFT,
     MarketFee,
@@ -28,6 +27,7 @@ from posthuman.ports import (
     Transaction,
     UnsignedTransaction,
 )
+from posthuman.errors import TransientError, UserError
 
 CHAIN_ID = 8996
 GAS = 100_000

@@ -12,12 +12,12 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from posthuman.api.environment import ChainContracts
+from posthuman.chain import MarketFee, Publication, Receipt, UnsignedTransaction
 from posthuman.errors import UserError
 from posthuman.ledger.account import balance_wei, mint, read_datatoken
 from posthuman.ledger.contracts import artifact
 from posthuman.ledger.ocean import OceanLedger
 from posthuman.ledger.rpc import open_web3
-from posthuman.ports import MarketFee, Publication, Receipt, UnsignedTransaction
 from tests.services.chain import Chain, mined
 
 pytestmark = pytest.mark.chain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from posthuman.chain import UnsignedTransaction
 from posthuman.errors import TransientError
 from posthuman.ledger.account import DEV_KEYS, account_of
 from posthuman.ledger.fees import GWEI, FeePolicy, Fees, Market, offered, raised
@@ -11,7 +12,6 @@ from posthuman.ledger.ocean import fee_policy
 from posthuman.ledger.raw import unsigned_of
 from posthuman.ledger.rpc import open_web3
 from posthuman.ledger.signer import Signer
-from posthuman.ports import UnsignedTransaction
 from tests.ledger.test_rpc import polygon
 
 FREE = FeePolicy(ceiling_wei=500 * GWEI)

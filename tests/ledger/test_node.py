@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from posthuman.chain import MarketFee, Publication
 from posthuman.errors import TransientError, UserError
 from posthuman.ledger import anvil
 from posthuman.ledger.deploy import deploy
 from posthuman.ledger.node import local_node
 from posthuman.ledger.ocean import open_ledger
-from posthuman.ports import MarketFee, Publication
 from tests.services.chain import Chain, mined
 
 pytestmark = pytest.mark.chain

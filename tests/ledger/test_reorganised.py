@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from posthuman.assets.did import did_of
+from posthuman.chain import MarketFee, Publication
 from posthuman.ledger.reader import open_reader
-from posthuman.ports import MarketFee, Publication
 from tests.services.chain import Chain, mined
 
 pytestmark = pytest.mark.chain

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from posthuman.chain import Publication
 from posthuman.ledger.token_uri import NO_PUBLICATION, decode_token_uri, encode_token_uri
-from posthuman.ports import Publication
 
 SAID = Publication(publication_id="p1", parents=("did:op:a",), manifest_digest="sha256:0")
 

@@ -10,9 +10,9 @@ import msgspec
 from jobkit.manifest import Manifest, ManifestFile, digest_of, encode_manifest
 from posthuman.api.job import Attempt, ComputeJob, InputRecord, Phase, PublishedAsset, Results
 from posthuman.assets.did import did_of
+from posthuman.chain import MarketFee, Publication, UnsignedTransaction
 from posthuman.ledger.account import DEV_KEYS
 from posthuman.ledger.receipts import KeySigner, open_receipt_signer
-from posthuman.ports import MarketFee, Publication, UnsignedTransaction
 from posthuman.receipts.content import identity_of
 from posthuman.receipts.issue import issued
 from posthuman.receipts.verify import Verifier

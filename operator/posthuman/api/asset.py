@@ -47,6 +47,26 @@ class Pricing(Wire, frozen=True, kw_only=True):
     rate: str = ""
 
 
+class ServiceKind(StrEnum):
+    """What may be bought of a model. The DDO lists them in this order, whichever an asset has."""
+
+    TRAIN = "train"
+    INFER = "infer"
+    EVALUATE = "evaluate"
+
+
+class ServiceSpec(Wire, frozen=True, kw_only=True):
+    """One compute service. Trust names a program ("sha256:…" of image digest, entrypoint and args),
+    an algorithm's DID, or a publisher's address; the environment's built-ins are trusted always,
+    unless `builtins` is false."""
+
+    kind: ServiceKind
+    timeout: str = ""  # how long an order is good for; the environment's maxDuration if empty
+    builtins: bool = True
+    trusted_algorithms: tuple[str, ...] = ()
+    trusted_publishers: tuple[str, ...] = ()
+
+
 class AssetSpec(Wire, frozen=True, kw_only=True):
     """`publication_id`, `parents`, `reward` and `job_uid` are the operator's alone to set."""
 
@@ -58,6 +78,7 @@ class AssetSpec(Wire, frozen=True, kw_only=True):
     parents: tuple[str, ...] = ()  # DIDs
     reward: Reward | None = None
     pricing: Pricing = Pricing()
+    services: tuple[ServiceSpec, ...] = ()  # empty: all kinds, for the built-ins
     job_uid: str = ""
 
 

@@ -50,6 +50,7 @@ class Limits(Wire, frozen=True, kw_only=True):
     max_jobs_per_owner: int = 20
     max_result_bytes: str = "1Gi"
     checkpoint_grace: str = "60s"
+    result_retention: str = ""  # after a job's end its results go; empty: they stay
 
 
 class WorkspaceSpec(Wire, frozen=True, kw_only=True):
@@ -92,12 +93,22 @@ class MarketFeeSpec(Wire, frozen=True, kw_only=True):
     amount: str = "0"
 
 
+class RemoteSigner(Wire, frozen=True, kw_only=True):
+    """A signer that keeps the key itself: Web3Signer, or a node with `eth_signTransaction`."""
+
+    url_secret: SecretKeyRef
+    address: str
+
+
 class ChainSpec(Wire, frozen=True, kw_only=True):
     """The chain that publications go to. Secrets are in the work namespace."""
 
     chain_id: int
     rpc_url_secret: SecretKeyRef
-    signer_secret: SecretKeyRef
+    signer_secret: SecretKeyRef | None = None  # a key, or a keystore file; else `remote_signer`
+    signer_password_secret: SecretKeyRef | None = None  # opens a keystore file
+    remote_signer: RemoteSigner | None = None
+    consumer_key_secret: SecretKeyRef | None = None  # downloads bought files from providers
     contracts: ChainContracts | None = None
     confirmations: int = 1
     max_fee_gwei: int = 500  # per gas
@@ -123,6 +134,16 @@ class Policy(Wire, frozen=True, kw_only=True):
     allowed_private_cidrs: tuple[str, ...] = msgspec.field(default=(), name="allowedPrivateCIDRs")
     allow_pickles: bool = False
     allow_remote_code: bool = False
+    allow_raw_code: bool = False
+    allowed_providers: tuple[str, ...] = ()  # addresses that may sign at the gateway
+    verify_orders: bool = False
+    open_assets: tuple[str, ...] = ()  # DIDs that need no order
+
+
+class EnvironmentPricing(Wire, frozen=True, kw_only=True):
+    """What Ocean's provider asks for compute here: whole tokens a minute, a decimal."""
+
+    price_min: str = "0"
 
 
 class EnvironmentSpec(Wire, frozen=True, kw_only=True):
@@ -137,6 +158,8 @@ class EnvironmentSpec(Wire, frozen=True, kw_only=True):
     chain: ChainSpec | None = None
     seal: SealKind = SealKind.NETWORK_POLICY
     policy: Policy = Policy()
+    pricing: EnvironmentPricing = EnvironmentPricing()
+    description: str = ""
 
 
 class GpuUse(Wire, frozen=True, kw_only=True):

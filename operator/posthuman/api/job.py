@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal
 
-from posthuman.api.meta import Condition, Meta, NamedRef, Wire
+from posthuman.api.asset import Pricing, ServiceSpec
+from posthuman.api.meta import Condition, Meta, NamedRef, SecretKeyRef, Wire
 
 
 class Phase(StrEnum):
@@ -42,11 +43,41 @@ class ImageAlgorithm(Wire, frozen=True, kw_only=True):
     args: tuple[str, ...] = ()
 
 
+class OrderRef(Wire, frozen=True, kw_only=True):
+    """An order on chain that pays for one asset. `service_id`: of the DDO; the service that the
+    algorithm needs if empty."""
+
+    tx_id: str
+    service_id: str = ""
+
+
+class Container(Wire, frozen=True, kw_only=True):
+    """What runs code that is brought as a file: `$ALGO` in the entrypoint stands for its path."""
+
+    image: str  # with its tag
+    digest: str = ""
+    entrypoint: str = ""  # one line, as Ocean's container sections have it
+    pull_secret_ref: NamedRef | None = None  # of the job's namespace
+
+
+class RawAlgorithm(Wire, frozen=True, kw_only=True):
+    """Code of the buyer's own: one file, from a Secret of the job's namespace or fetched."""
+
+    secret_ref: SecretKeyRef | None = None
+    uri: str = ""
+
+
 class Algorithm(Wire, frozen=True, kw_only=True):
-    """Exactly one is set (a rule of the CRD)."""
+    """Exactly one of `builtin`, `image`, `did`, `raw` is set; `did` and `raw` need a `container`
+    (rules of the CRD)."""
 
     builtin: BuiltinAlgorithm | None = None
     image: ImageAlgorithm | None = None
+    did: str = ""
+    raw: RawAlgorithm | None = None
+    container: Container | None = None
+    order: OrderRef | None = None
+    user_data_secret_ref: SecretKeyRef | None = None
 
 
 class AssetRef(Wire, frozen=True, kw_only=True):
@@ -57,14 +88,29 @@ class AssetRef(Wire, frozen=True, kw_only=True):
 
 
 class JobInput(Wire, frozen=True, kw_only=True):
-    """One input; exactly one of `asset_ref`, `uri`, `upload` is set (a rule of the CRD)."""
+    """One input; exactly one of `asset_ref`, `did`, `uri`, `uri_secret_ref`, `upload` is set (a
+    rule of the CRD). A DID is an asset of this environment, or of a provider."""
 
     name: str
     kind: Literal["model", "dataset", "file"] = "dataset"
     asset_ref: AssetRef | None = None
+    did: str = ""
     uri: str = ""
+    uri_secret_ref: SecretKeyRef | None = None  # of the job's namespace; a signed URL, say
     upload: str = ""  # a key below uploads/<owner>/
     sha256: str = ""
+    order: OrderRef | None = None
+    user_data_secret_ref: SecretKeyRef | None = None
+
+
+class JobOrder(Wire, frozen=True, kw_only=True):
+    """The purchase that the job comes from, as Ocean's provider names it. `valid_until`: epoch
+    seconds; 0: no end."""
+
+    agreement_id: str
+    chain_id: int = 0
+    payer: str = ""
+    valid_until: int = 0
 
 
 class PublishSpec(Wire, frozen=True, kw_only=True):
@@ -75,6 +121,8 @@ class PublishSpec(Wire, frozen=True, kw_only=True):
     license: str = ""
     author: str = ""
     reward: str = "0"  # whole tokens, a decimal
+    pricing: Pricing = Pricing()
+    services: tuple[ServiceSpec, ...] = ()
 
 
 class WorkerResources(Wire, frozen=True, kw_only=True):
@@ -90,6 +138,7 @@ class JobSpec(Wire, frozen=True, kw_only=True):
     environment_ref: NamedRef
     owner: str
     algorithm: Algorithm
+    order: JobOrder | None = None
     inputs: tuple[JobInput, ...] = ()
     parameters: dict[str, Any] = {}
     nodes: int = 1
@@ -155,6 +204,17 @@ class InputRecord(Wire, frozen=True, kw_only=True):
     manifest_digest: str = ""
 
 
+class OrderRecord(Wire, frozen=True, kw_only=True):
+    """An order as it was found on chain when the job was accepted. `paid_seconds`: running time
+    that it pays for and that no earlier job used; None: without a limit."""
+
+    input: str  # name of the input that it pays for; "" for the algorithm
+    tx_id: str
+    datatoken: str
+    service_index: int = 0
+    paid_seconds: float | None = None
+
+
 class PublishedAsset(Wire, frozen=True, kw_only=True):
     """The asset this job became."""
 
@@ -171,6 +231,7 @@ class JobStatus(Wire, frozen=True, kw_only=True):
     observed_generation: int = 0
     work_namespace: str = ""
     inputs: tuple[InputRecord, ...] = ()
+    orders: tuple[OrderRecord, ...] = ()
     conditions: tuple[Condition, ...] = ()
     progress: Progress | None = None
     attempts: tuple[Attempt, ...] = ()

@@ -19,9 +19,9 @@ import rfc8785
 from posthuman.api.job import ImageAlgorithm
 from posthuman.assets.ddo import CONTEXT, VERSION, encode_ddo
 from posthuman.assets.did import did_of
+from posthuman.chain import CreatedNFT, Publication
 from posthuman.environments.policy import program_digest
 from posthuman.errors import UserError
-from posthuman.ports import CreatedNFT, Publication
 
 REFERENCE = re.compile(
     r"(?P<image>[a-z0-9][^@\s]*?)(:(?P<tag>\w[\w.-]{0,127}))?@(?P<digest>sha256:[0-9a-f]{64})"

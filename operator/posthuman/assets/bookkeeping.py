@@ -15,8 +15,9 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.meta import FINALIZER
 from posthuman.assets.nonces import holder, release, reserve, settle
 from posthuman.assets.publication_id import publication_id
+from posthuman.chain import SignerNonces
 from posthuman.errors import Conflict
-from posthuman.ports import Cluster, Ledger, NonceBook, SignerNonces
+from posthuman.ports import Cluster, Ledger, NonceBook
 
 TRIES = 5
 

@@ -44,7 +44,7 @@ from posthuman.assets.steps import (
     unused_nonces,
     wanted_steps,
 )
-from posthuman.ports import Receipt, Spent
+from posthuman.chain import Receipt, Spent
 
 SLOWEST_POLL_SECONDS = 5.0
 STANDBY_SECONDS = 2.0

@@ -11,7 +11,7 @@ from posthuman.api.asset import AssetStatus, ModelAsset, TransactionRecord
 from posthuman.api.conditions import set_condition, timestamp
 from posthuman.api.meta import Condition
 from posthuman.assets.observed import Action, Decision, Problem
-from posthuman.ports import Receipt
+from posthuman.chain import Receipt
 
 ConditionType = Literal["Accepted", "Published", "Ready"]
 

@@ -15,8 +15,9 @@ import msgspec
 
 from jobkit.manifest import Manifest
 from jobkit.nesting import is_shallow
+from posthuman.chain import CreatedNFT
 from posthuman.errors import NotFound, PosthumanError, TransientError
-from posthuman.ports import ChainReader, CreatedNFT, ResultStore
+from posthuman.ports import ChainReader, ResultStore
 
 StoreCheck = Literal["matches", "differs", "missing", "unreachable", "not checked"]
 MOST_GENERATIONS = 100  # what is older is not followed

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from posthuman.chain import SignerNonces
 from posthuman.errors import TransientError
-from posthuman.ports import NonceBook, SignerNonces
+from posthuman.ports import NonceBook
 
 
 def holder(publication: str, step: str) -> str:

@@ -21,8 +21,9 @@ from posthuman.assets.observed import ChainFacts, Observed, Problem
 from posthuman.assets.publication_id import publication_id
 from posthuman.assets.review import reward_wei
 from posthuman.assets.steps import needs_manifest
+from posthuman.chain import Receipt, SignerNonces
 from posthuman.errors import NotFound, PosthumanError, TransientError
-from posthuman.ports import Cluster, Ledger, NonceBook, Receipt, ResultStore, SignerNonces
+from posthuman.ports import Cluster, Ledger, NonceBook, ResultStore
 
 StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
 LedgerOf = Callable[[ComputeEnvironment], Awaitable[Ledger]]

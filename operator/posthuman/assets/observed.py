@@ -9,7 +9,7 @@ import msgspec
 from jobkit.manifest import Manifest
 from posthuman.api.asset import AssetStatus, ModelAsset, TransactionRecord
 from posthuman.api.environment import ComputeEnvironment
-from posthuman.ports import (
+from posthuman.chain import (
     PLAIN,
     CreatedNFT,
     MarketFee,

@@ -35,8 +35,9 @@ from posthuman.assets.observed import (
 from posthuman.assets.publication_id import publication_id
 from posthuman.assets.steps import unused_nonces
 from posthuman.assets.story import story
+from posthuman.chain import UnsignedTransaction
 from posthuman.errors import Conflict, PosthumanError, TransientError, UserError
-from posthuman.ports import Clock, Cluster, Ledger, UnsignedTransaction
+from posthuman.ports import Clock, Cluster, Ledger
 
 
 class AssetReconciler:

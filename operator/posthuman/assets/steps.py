@@ -25,7 +25,7 @@ from posthuman.assets.observed import (
     SignTransfer,
 )
 from posthuman.assets.review import review_manifest, reward_wei
-from posthuman.ports import PLAIN, CreatedNFT, MarketFee, Publication, Sale
+from posthuman.chain import PLAIN, CreatedNFT, MarketFee, Publication, Sale
 
 
 def wanted_steps(seen: Observed) -> list[str]:

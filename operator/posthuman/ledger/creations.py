@@ -15,11 +15,11 @@ from web3.contract import AsyncContract
 from web3.logs import DISCARD
 from web3.types import EventData, TxReceipt
 
+from posthuman.chain import CreatedNFT
 from posthuman.ledger.contracts import Deployment, abi_of
 from posthuman.ledger.logs import address_topic, logs_between
 from posthuman.ledger.rpc import Web3, translated
 from posthuman.ledger.token_uri import decode_token_uri
-from posthuman.ports import CreatedNFT
 
 FACTORY_ABI = abi_of(
     "ERC721Factory",

@@ -28,17 +28,7 @@ from web3.types import BlockIdentifier, TxReceipt
 
 from posthuman.api.asset import PricingKind
 from posthuman.api.environment import ChainSpec
-from posthuman.errors import UserError
-from posthuman.ledger.account import account_of
-from posthuman.ledger.contracts import Deployment, abi_of, deployment_of
-from posthuman.ledger.creations import Creations, created_in, factory_contract
-from posthuman.ledger.fees import GWEI, SMALLEST_TIP_WEI, FeePolicy
-from posthuman.ledger.logs import address_topic, logs_between
-from posthuman.ledger.rpc import Web3, open_web3, translated
-from posthuman.ledger.sales import dispenser_of, exchange_of
-from posthuman.ledger.signer import WEI, Signer
-from posthuman.ledger.token_uri import encode_token_uri
-from posthuman.ports import (
+from posthuman.chain import (
     PLAIN,
     CreatedNFT,
     MarketFee,
@@ -50,6 +40,16 @@ from posthuman.ports import (
     Transaction,
     UnsignedTransaction,
 )
+from posthuman.errors import UserError
+from posthuman.ledger.account import account_of
+from posthuman.ledger.contracts import Deployment, abi_of, deployment_of
+from posthuman.ledger.creations import Creations, created_in, factory_contract
+from posthuman.ledger.fees import GWEI, SMALLEST_TIP_WEI, FeePolicy
+from posthuman.ledger.logs import address_topic, logs_between
+from posthuman.ledger.rpc import Web3, open_web3, translated
+from posthuman.ledger.sales import dispenser_of, exchange_of
+from posthuman.ledger.signer import WEI, Signer
+from posthuman.ledger.token_uri import encode_token_uri
 
 TEMPLATE_INDEX = 1
 NFT_SYMBOL = "PHNFT"

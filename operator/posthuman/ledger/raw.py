@@ -5,7 +5,7 @@ from __future__ import annotations
 import rlp
 from web3 import AsyncWeb3
 
-from posthuman.ports import UnsignedTransaction
+from posthuman.chain import UnsignedTransaction
 
 DYNAMIC_FEE = 2  # the type of EIP-1559; a legacy transaction begins as an RLP list, above 0x7f
 

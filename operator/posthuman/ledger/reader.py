@@ -9,11 +9,11 @@ from web3.contract import AsyncContract
 
 from posthuman.api.environment import ChainSpec
 from posthuman.assets.did import did_of
+from posthuman.chain import CreatedNFT
 from posthuman.ledger.contracts import abi_of, deployment_of
 from posthuman.ledger.creations import Creations
 from posthuman.ledger.logs import logs_between
 from posthuman.ledger.rpc import Web3, open_web3, translated
-from posthuman.ports import CreatedNFT
 
 TOKEN_ID = 1
 _NFT_ABI = abi_of("ERC721Template", "ownerOf", "MetadataCreated")

@@ -12,9 +12,9 @@ from typing import Any
 from web3 import AsyncWeb3
 from web3.constants import ADDRESS_ZERO
 
+from posthuman.chain import Sale
 from posthuman.errors import UserError
 from posthuman.ledger.contracts import Deployment
-from posthuman.ports import Sale
 
 DATATOKEN_DECIMALS = 18
 WITH_MINT = 1

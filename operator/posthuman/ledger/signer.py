@@ -15,11 +15,11 @@ from web3 import AsyncWeb3
 from web3.exceptions import Web3RPCError
 from web3.types import BlockData, TxParams
 
+from posthuman.chain import SignerNonces, Spent, Transaction, UnsignedTransaction
 from posthuman.errors import TransientError, UserError
 from posthuman.ledger.fees import FeePolicy, Fees, Market, offered, raised
 from posthuman.ledger.raw import unsigned_of
 from posthuman.ledger.rpc import Web3, says_already_sent, translated
-from posthuman.ports import SignerNonces, Spent, Transaction, UnsignedTransaction
 
 GAS_MARGIN = Decimal("1.2")
 WEI = Decimal(10**18)

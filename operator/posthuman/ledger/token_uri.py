@@ -13,7 +13,7 @@ import msgspec
 import rfc8785
 
 from jobkit.nesting import is_shallow
-from posthuman.ports import Publication
+from posthuman.chain import Publication
 
 _PREFIX = "data:application/json,"
 _READABLE = '{}[]",:/'

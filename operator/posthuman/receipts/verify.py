@@ -11,8 +11,9 @@ import msgspec
 
 from jobkit.manifest import RECEIPT_NAME, Manifest
 from posthuman.assets.lineage import prefix_in
+from posthuman.chain import CreatedNFT
 from posthuman.errors import NotFound, UserError
-from posthuman.ports import ChainReader, CreatedNFT, ResultStore
+from posthuman.ports import ChainReader, ResultStore
 from posthuman.receipts.content import Mismatch, Receipt, compare
 from posthuman.receipts.signed import read_signed
 

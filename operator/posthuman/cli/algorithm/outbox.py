@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from posthuman.chain import Transaction
 from posthuman.errors import UserError
-from posthuman.ports import Transaction
 
 
 class Outbox:

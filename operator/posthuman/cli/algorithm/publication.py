@@ -13,16 +13,10 @@ from typing import Any
 
 from posthuman.assets.algorithm_ddo import Algorithm, publication_of
 from posthuman.assets.ddo import encode_ddo
+from posthuman.chain import CreatedNFT, MarketFee, Receipt, Transaction, UnsignedTransaction
 from posthuman.cli.algorithm.outbox import Outbox
 from posthuman.errors import TransientError, UserError
-from posthuman.ports import (
-    CreatedNFT,
-    Ledger,
-    MarketFee,
-    Receipt,
-    Transaction,
-    UnsignedTransaction,
-)
+from posthuman.ports import Ledger
 
 CREATE, METADATA = "create", "metadata"
 POLL_SECONDS = 0.2

@@ -18,6 +18,7 @@ from posthuman.api.meta import Key, SecretKeyRef
 from posthuman.assets.algorithm_ddo import Algorithm, algorithm_ddo
 from posthuman.assets.did import did_of
 from posthuman.assets.steps import market_fee
+from posthuman.chain import CreatedNFT
 from posthuman.cli.admitted import admitted
 from posthuman.cli.algorithm.folder import Said, as_facts, read_algorithm
 from posthuman.cli.algorithm.outbox import Outbox
@@ -29,7 +30,6 @@ from posthuman.local.chain import SIGNER_KEY, embedded_chain
 from posthuman.local.documents import read_documents
 from posthuman.local.lock import locked
 from posthuman.local.objects import Objects
-from posthuman.ports import CreatedNFT
 
 OUTBOX = "algorithms"  # below the working folder
 
