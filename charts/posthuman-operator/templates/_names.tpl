@@ -45,3 +45,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ .image.repository }}:{{ default .chart.AppVersion .image.tag }}
 {{- end }}
 {{- end }}
+
+{{- define "posthuman.gateway.fullname" -}}
+{{- printf "%s-gateway" (include "posthuman.fullname" . | trunc 55 | trimSuffix "-") }}
+{{- end }}
+
+{{/* Another name than the operator's, so that no selector of one finds pods of the other. */}}
+{{- define "posthuman.gateway.selector" -}}
+app.kubernetes.io/name: {{ printf "%s-gateway" (include "posthuman.name" . | trunc 55 | trimSuffix "-") }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "posthuman.gateway.labels" -}}
+{{ include "posthuman.gateway.selector" . }}
+app.kubernetes.io/component: gateway
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
