@@ -35,6 +35,9 @@ class JobAccess(Protocol):
     def jobs(self) -> Sequence[ComputeJob]:
         """Of the gateway's namespaces, from the cache; what this replica wrote is in it at once."""
 
+    def seen_job(self, key: Key) -> ComputeJob | None:
+        """One of `jobs`, from the cache: a poll neither searches a list nor asks the API server."""
+
     def assets(self) -> Sequence[ModelAsset]: ...
     async def job(self, key: Key) -> ComputeJob | None:
         """Read from the API server itself."""
@@ -67,7 +70,7 @@ class JobAccess(Protocol):
 
     async def review_token(self, token: str) -> Person | None: ...
     async def may(self, person: Person, verb: str, kind: str, namespace: str) -> bool:
-        """SubjectAccessReview."""
+        """SubjectAccessReview; `kind` is one of ours, as ComputeJob. Asked anew each time."""
 
     def live_log(self, job: ComputeJob, follow: bool) -> AsyncIterator[bytes]:
         """What the algorithm of a running job has written so far (rank 0's pod); raises NotFound
