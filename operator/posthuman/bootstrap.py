@@ -155,6 +155,8 @@ async def _chain_material(cluster: Cluster, environment: ComputeEnvironment) -> 
         raise NotFound(
             f'environment "{environment.metadata.name}" has no spec.chain', reason="NoChain"
         )
+    if chain.signer_secret is None:
+        raise UserError("a remote signer can't be used yet", reason="SignerMissing")
     return ChainMaterial(
         chain,
         rpc_url=await _value(cluster, namespace, chain.rpc_url_secret),

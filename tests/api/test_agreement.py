@@ -145,7 +145,7 @@ def test_what_a_rule_reads_is_bounded(kind: str) -> None:
     [
         (
             quantities.DURATION_PATTERN,
-            {"timeout", "maxDuration", "maxQueueTime", "checkpointGrace"},
+            {"timeout", "maxDuration", "maxQueueTime", "checkpointGrace", "resultRetention"},
         ),
         (
             quantities.BYTES_PATTERN,
@@ -159,7 +159,7 @@ def test_what_a_rule_reads_is_bounded(kind: str) -> None:
             },
         ),
         (quantities.CPU_PATTERN, {"cpu", "cpuPerNode"}),
-        (quantities.TOKENS_PATTERN, {"reward", "amount"}),
+        (quantities.TOKENS_PATTERN, {"reward", "amount", "priceMin"}),
     ],
 )
 def test_the_rules_admit_exactly_what_is_read(pattern: str, fields: set[str]) -> None:

@@ -17,7 +17,7 @@ def test_the_pages_tell_of_every_field_and_rule() -> None:
         "| `timeout` | string |  | How long the worker pods may run",
         "| `nodes` | integer, 1 to 1024 | `1` | Number of worker pods",
         "`spec.parameters`, `spec.nodes`",
-        "Set exactly one of assetRef, uri and upload",
+        "Set exactly one of assetRef, did, uri, uriSecretRef and upload",
         "| PROGRESS | How far the algorithm is, in percent. |",
     ):
         assert words in text

@@ -107,8 +107,17 @@ def _site_of(objects: Objects, file: Path, key: bytes | None) -> Site:
         name=found[0].metadata.name,
         rpc_url=_secret(objects, namespace, chain.rpc_url_secret, file).decode().strip(),
         chain=chain,
-        private_key=key or _secret(objects, namespace, chain.signer_secret, file),
+        private_key=key or _signer_key(objects, namespace, chain, file),
     )
+
+
+def _signer_key(objects: Objects, namespace: str, chain: ChainSpec, file: Path) -> bytes:
+    if chain.signer_secret is None:
+        raise UserError(
+            f"the key of {file}'s environment is a remote signer's; sign with a key of your own: "
+            "--key-file"
+        )
+    return _secret(objects, namespace, chain.signer_secret, file)
 
 
 def _secret(objects: Objects, namespace: str, ref: SecretKeyRef, file: Path) -> bytes:
