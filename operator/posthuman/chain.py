@@ -75,6 +75,26 @@ class CreatedNFT(msgspec.Struct, frozen=True, kw_only=True):
     nonce: int = -1  # of its transaction; -1: not asked for
 
 
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """A DDO as it is put on chain."""
+
+    data: bytes
+    digest: bytes  # sha256 of the clear text
+    flags: int = 0  # METADATA_LZMA, METADATA_ENCRYPTED
+    decryptor_url: str = ""  # of the provider that encrypted it
+
+
+METADATA_LZMA, METADATA_ENCRYPTED = 1, 2
+
+
+class SetDDO(msgspec.Struct, frozen=True, kw_only=True):
+    """A DDO as it was found on chain, written by whoever owned the NFT then."""
+
+    content: bytes  # the clear text; empty where it is `encrypted`, or can't be read
+    digest: str  # sha256 of the clear text as its writer says, 64 hex digits
+    encrypted: bool = False
+
+
 class Sale(msgspec.Struct, frozen=True, kw_only=True):
     """How strangers come by datatokens, and whom they pay: one costs `rate` whole `token`s."""
 
@@ -96,12 +116,16 @@ class MarketFee(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the chain has it: `startOrder` of a datatoken, or its last `reuseOrder`.
+    """An order as the chain has it: `startOrder` of a datatoken, or a `reuseOrder` of it.
 
-    `timestamp` and `valid_until` (of the provider's fee; 0: none) are epoch seconds.
+    `timestamp` (of startOrder), `reused_at` and `valid_until` (of the provider's fee; 0: none) are
+    epoch seconds. Anybody may reuse any order, and sign a fee of nothing for it himself: block,
+    confirmations, `valid_until` and the fee are the reuse's, all else is startOrder's.
     """
 
     tx_id: str  # of startOrder, though a reuse was asked for
+    reuse_tx_id: str = ""  # the reuse that was asked for
+    reused_at: int = 0
     datatoken: str
     consumer: str
     payer: str

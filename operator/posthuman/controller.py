@@ -23,6 +23,7 @@ from posthuman.errors import NotFound, TransientError, UserError
 from posthuman.health import application, serving
 from posthuman.kube.cache import Cache, Object
 from posthuman.kube.children import Children
+from posthuman.kube.claims import OrderClaims
 from posthuman.kube.client import KubeClient
 from posthuman.kube.cluster import KubeCluster
 from posthuman.kube.connection import Connection, connect
@@ -241,6 +242,7 @@ class Operator:
             Children(self._client, self.cache, images),
             Leases(self._client, namespace, new_identity()),
             NonceBooks(self._client, namespace, self.metrics),
+            OrderClaims(self._client, namespace),
             self._progress.latest,
         )
 

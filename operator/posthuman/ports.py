@@ -21,10 +21,12 @@ from posthuman.chain import (
     PLAIN,
     CreatedNFT,
     MarketFee,
+    Metadata,
     Order,
     Publication,
     Receipt,
     Sale,
+    SetDDO,
     SignerNonces,
     Spent,
     Transaction,
@@ -59,7 +61,7 @@ class OrderClaim(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     order_id: str  # order_id() in jobs/orders.py
     holder: Key = Key("", "")
     holder_uid: str = ""  # empty: nobody
-    used_seconds: float = 0.0  # by jobs that held it before
+    used_seconds: dict[str, float] = {}  # by jobs that held it before; by transaction that paid
     version: str = ""  # resourceVersion it was read at; empty: not there yet
 
 
@@ -207,7 +209,7 @@ class Ledger(Protocol):
     async def prepare_create(
         self, publication: Publication, name: str, market_fee: MarketFee, sale: Sale = PLAIN
     ) -> UnsignedTransaction: ...
-    async def prepare_metadata(self, nft: str, ddo: bytes) -> UnsignedTransaction: ...
+    async def prepare_metadata(self, nft: str, metadata: Metadata) -> UnsignedTransaction: ...
     async def prepare_mint(self, datatoken: str, to: str, wei: int) -> UnsignedTransaction: ...
     async def prepare_transfer(self, nft: str, to: str) -> UnsignedTransaction: ...
     async def prepare_replacement(self, raw: str) -> UnsignedTransaction:
@@ -243,11 +245,12 @@ class ChainReader(Protocol):
         """The NFT with this DID, by its creation event; whoever made it, so mind `creator`. Its
         `publication` is empty where the tokenURI isn't one of ours."""
 
-    async def first_ddo(self, creation: CreatedNFT) -> bytes:
-        """The DDO that was set first, empty if none was. Its owner may have written it."""
+    async def first_ddo(self, creation: CreatedNFT) -> SetDDO | None:
+        """The DDO that was set first, None if none was. Its owner may have written it."""
 
-    async def current_ddo(self, creation: CreatedNFT) -> bytes:
-        """The DDO that stands now, empty if none does. Its owner may have written it."""
+    async def current_ddo(self, creation: CreatedNFT) -> SetDDO | None:
+        """The DDO that stands now, None if none does, or its owner revoked it. Its owner may have
+        written it."""
 
     async def order(self, tx_id: str, datatoken: str) -> Order | None:
         """The order of this datatoken in this transaction, a reuse told as the order that it

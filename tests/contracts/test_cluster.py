@@ -16,7 +16,7 @@ from posthuman.api.meta import FINALIZER, Key
 from posthuman.errors import Conflict, NotFound
 from posthuman.jobs.steps import Anchor, Role
 from posthuman.local.cluster import LocalCluster
-from posthuman.ports import JobEvent, NonceBook
+from posthuman.ports import JobEvent, NonceBook, OrderClaim
 from tests.builders import asset as an_asset
 from tests.builders import environment as an_environment
 from tests.builders import job as a_job
@@ -257,6 +257,25 @@ async def test_a_nonce_book_is_advanced_by_compare_and_swap(world: World) -> Non
         await world.cluster.save_nonce_book(8996, ALICE, read)
     assert (await world.cluster.nonce_book(8996, ALICE)).next_nonce == 6
     assert (await world.cluster.nonce_book(1, ALICE)) == NonceBook()
+
+
+async def test_an_order_is_claimed_by_compare_and_swap(world: World) -> None:
+    order = f"8996/{ALICE}/{world.work}"
+    unused = await world.cluster.order_claim(order)
+    assert unused == OrderClaim(order_id=order)
+    bob = msgspec.structs.replace(unused, holder=Key("bob", "trains"), holder_uid="1")
+    await world.cluster.save_order_claim(bob)
+    with pytest.raises(Conflict):
+        await world.cluster.save_order_claim(msgspec.structs.replace(bob, holder_uid="2"))
+    held = await world.cluster.order_claim(order)
+    assert (held.holder, held.holder_uid) == (Key("bob", "trains"), "1")
+    freed = msgspec.structs.replace(held, holder_uid="", used_seconds={"0x1": 2.5})
+    await world.cluster.save_order_claim(freed)
+    with pytest.raises(Conflict):
+        await world.cluster.save_order_claim(msgspec.structs.replace(held, holder_uid="3"))
+    read = await world.cluster.order_claim(order)
+    assert (read.holder_uid, read.used_seconds) == ("", {"0x1": 2.5})
+    assert (await world.cluster.order_claim(order + "/other")).version == ""
 
 
 async def test_a_lease_is_held_and_renewed(world: World) -> None:

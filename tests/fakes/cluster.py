@@ -14,7 +14,7 @@ from posthuman.api.job import ComputeJob, Progress
 from posthuman.api.meta import Key
 from posthuman.jobs.steps import Anchor, Role, Step, StepState
 from posthuman.local.objects import Objects
-from posthuman.ports import JobEvent, NonceBook
+from posthuman.ports import JobEvent, NonceBook, OrderClaim
 
 
 class FakeCluster:
@@ -182,6 +182,12 @@ class FakeCluster:
 
     async def save_nonce_book(self, chain_id: int, signer: str, book: NonceBook) -> None:
         self.objects.save_nonce_book(chain_id, signer, book)
+
+    async def order_claim(self, order_id: str) -> OrderClaim:
+        return self.objects.order_claim(order_id)
+
+    async def save_order_claim(self, claim: OrderClaim) -> None:
+        self.objects.save_order_claim(claim)
 
     async def hold_lease(self, name: str) -> str:
         return self.epoch if self.lease_is_ours else ""

@@ -23,6 +23,7 @@ from posthuman.api.parse import dump
 from posthuman.errors import NotFound
 from posthuman.kube.cache import Cache
 from posthuman.kube.children import Children
+from posthuman.kube.claims import OrderClaims
 from posthuman.kube.client import KubeClient
 from posthuman.kube.cluster import KubeCluster
 from posthuman.kube.connection import Connection, connect
@@ -103,6 +104,7 @@ class RealWorld:
             self.children,
             self.leases(),
             NonceBooks(self.client, self.work, self.metrics),
+            OrderClaims(self.client, self.work),
             self.progress.latest,
         )
 

@@ -19,6 +19,7 @@ from posthuman.errors import NotFound
 from posthuman.jobs.steps import Anchor, Step, StepState
 from posthuman.kube.cache import Cache
 from posthuman.kube.children import Children
+from posthuman.kube.claims import OrderClaims
 from posthuman.kube.client import Body, KubeClient
 from posthuman.kube.leases import Leases
 from posthuman.kube.names import LABEL_JOB_NAME
@@ -27,7 +28,7 @@ from posthuman.kube.observe import step_state
 from posthuman.kube.resources import JOBS, NAMESPACES, OWN, PODS, SECRETS
 from posthuman.kube.seen import SeenJob, seen_job, seen_pod
 from posthuman.kube.story import Story
-from posthuman.ports import JobEvent, NonceBook
+from posthuman.ports import JobEvent, NonceBook, OrderClaim
 
 
 class KubeCluster:
@@ -40,6 +41,7 @@ class KubeCluster:
         children: Children,
         leases: Leases,
         nonces: NonceBooks,
+        claims: OrderClaims,
         progress: Mapping[Key, Progress],
     ) -> None:
         self._client = client
@@ -47,6 +49,7 @@ class KubeCluster:
         self._children = children
         self._leases = leases
         self._nonces = nonces
+        self._claims = claims
         self._progress = progress  # by the step's Job
         self._story = Story(client)
 
@@ -183,6 +186,12 @@ class KubeCluster:
 
     async def save_nonce_book(self, chain_id: int, signer: str, book: NonceBook) -> None:
         await self._nonces.save(chain_id, signer, book)
+
+    async def order_claim(self, order_id: str) -> OrderClaim:
+        return await self._claims.read(order_id)
+
+    async def save_order_claim(self, claim: OrderClaim) -> None:
+        await self._claims.save(claim)
 
     async def hold_lease(self, name: str) -> str:
         return await self._leases.hold(name)

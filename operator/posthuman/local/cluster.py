@@ -23,7 +23,7 @@ from posthuman.local.layout import layout_of
 from posthuman.local.objects import Objects, Wake
 from posthuman.local.programs import Machine, programs_of
 from posthuman.local.running import RunningStep
-from posthuman.ports import JobEvent, NonceBook
+from posthuman.ports import JobEvent, NonceBook, OrderClaim
 
 log = logging.getLogger(__name__)
 
@@ -201,6 +201,14 @@ class LocalCluster:
     async def save_nonce_book(self, chain_id: int, signer: str, book: NonceBook) -> None:
         """Raises Conflict."""
         self._objects.save_nonce_book(chain_id, signer, book)
+
+    async def order_claim(self, order_id: str) -> OrderClaim:
+        """Kept for this run alone, as the jobs are."""
+        return self._objects.order_claim(order_id)
+
+    async def save_order_claim(self, claim: OrderClaim) -> None:
+        """Raises Conflict."""
+        self._objects.save_order_claim(claim)
 
     async def hold_lease(self, name: str) -> str:
         """The working folder's lock is the lease of all (local/lock.py)."""

@@ -21,7 +21,7 @@ from posthuman.api.job import ComputeJob
 from posthuman.api.meta import FINALIZER, Key, Meta
 from posthuman.api.parse import Resource
 from posthuman.errors import Conflict, NotFound
-from posthuman.ports import NonceBook
+from posthuman.ports import NonceBook, OrderClaim
 
 R = TypeVar("R", ComputeJob, ModelAsset, ComputeEnvironment)
 Wake = Callable[[str, Key], None]
@@ -33,12 +33,13 @@ def _utc_now() -> datetime:
 
 
 class Objects:
-    """The three kinds, Secrets and nonce books, by kind and key."""
+    """The three kinds, Secrets, nonce books and claims of orders, by kind and key."""
 
     def __init__(self, wake: Wake | None = None, now: Now = _utc_now) -> None:
         self._objects: dict[tuple[str, Key], Resource] = {}
         self._secrets: dict[Key, Mapping[str, bytes]] = {}
         self._books: dict[tuple[int, str], NonceBook] = {}
+        self._claims: dict[str, OrderClaim] = {}
         self._versions = itertools.count(1)
         self._wake = wake or (lambda _kind, _key: None)
         self._now = now
@@ -122,6 +123,17 @@ class Objects:
             raise Conflict(f"the nonces of {signer} have changed")
         version = str(next(self._versions))
         self._books[chain_id, signer] = msgspec.structs.replace(book, version=version)
+
+    def order_claim(self, order_id: str) -> OrderClaim:
+        """Who uses an order; an unused one where nobody ever did."""
+        return self._claims.get(order_id, OrderClaim(order_id=order_id))
+
+    def save_order_claim(self, claim: OrderClaim) -> None:
+        """Compare-and-swap. Raises Conflict."""
+        if self.order_claim(claim.order_id).version != claim.version:
+            raise Conflict(f"the claim of order {claim.order_id} has changed")
+        version = str(next(self._versions))
+        self._claims[claim.order_id] = msgspec.structs.replace(claim, version=version)
 
     def _current(self, resource: R) -> R:
         current = self.find(type(resource), resource.metadata.key)
