@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from jobkit.manifest import MANIFEST_NAME, Manifest, digest_of, encode_manifest
+from posthuman.assets.ddo import in_clear
 from posthuman.assets.did import did_of
 from posthuman.assets.lineage import Ancestor, Tracer
 from posthuman.assets.lineage_svg import lineage_svg
@@ -55,7 +56,9 @@ class Family:
         await self._send(ledger, await ledger.prepare_create(said, name, MarketFee()))
         found = await ledger.find(name)
         assert found
-        await self._send(ledger, await ledger.prepare_metadata(found.nft, _ddo(f"jobs/{name}")))
+        await self._send(
+            ledger, await ledger.prepare_metadata(found.nft, in_clear(_ddo(f"jobs/{name}")))
+        )
         await self._send(ledger, await ledger.prepare_transfer(found.nft, owner))
         return did_of(found.nft, CHAIN_ID)
 

@@ -147,7 +147,9 @@ async def read_back(url: str, spec: Any, did: str) -> tuple[str, bytes]:
     try:
         created = await reader.creation(did)
         assert created is not None
-        return await reader.nft_owner(created.nft), await reader.first_ddo(created)
+        first = await reader.first_ddo(created)
+        assert first is not None
+        return await reader.nft_owner(created.nft), first.content
     finally:
         await reader.close()
 

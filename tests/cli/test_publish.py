@@ -60,8 +60,9 @@ async def read_back(url: str, spec: Any, did: str) -> tuple[str, dict[str, Any]]
     try:
         created = await reader.creation(did)
         assert created is not None
-        ddo = json.loads(await reader.first_ddo(created))
-        return await reader.nft_owner(created.nft), ddo
+        first = await reader.first_ddo(created)
+        assert first is not None
+        return await reader.nft_owner(created.nft), json.loads(first.content)
     finally:
         await reader.close()
 

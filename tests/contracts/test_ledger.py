@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import lzma
 import uuid
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -9,8 +11,17 @@ from typing import Protocol
 import msgspec
 import pytest
 
+from posthuman.assets.ddo import in_clear
 from posthuman.assets.did import did_of
-from posthuman.chain import CreatedNFT, MarketFee, Publication, Receipt, UnsignedTransaction
+from posthuman.chain import (
+    CreatedNFT,
+    MarketFee,
+    Metadata,
+    Publication,
+    Receipt,
+    SetDDO,
+    UnsignedTransaction,
+)
 from posthuman.errors import TransientError, UserError
 from posthuman.ledger.account import account_of
 from posthuman.ledger.ocean import OceanLedger, open_ledger
@@ -266,7 +277,9 @@ async def test_metadata_is_set(ground: Ground) -> None:
     ledger = await ground.ledger()
     created = await create(ledger)
     assert not await ledger.has_metadata(created.nft)
-    await carry_out(ledger, await ledger.prepare_metadata(created.nft, b'{"id":"did:op:1"}'))
+    await carry_out(
+        ledger, await ledger.prepare_metadata(created.nft, in_clear(b'{"id":"did:op:1"}'))
+    )
     assert await ledger.has_metadata(created.nft)
 
 
@@ -288,7 +301,7 @@ async def test_after_the_transfer_the_signer_is_a_stranger(ground: Ground) -> No
     assert await ledger.nft_owner(created.nft) == BOB
     for forbidden in (
         ledger.prepare_mint(created.datatoken, BOB, 1),
-        ledger.prepare_metadata(created.nft, b"{}"),
+        ledger.prepare_metadata(created.nft, in_clear(b"{}")),
         ledger.prepare_transfer(created.nft, ALICE),
     ):
         with pytest.raises(UserError) as refused:
@@ -326,10 +339,29 @@ async def test_the_first_ddo_stays_what_it_was(ground: Ground) -> None:
     created = await create(ledger, said)
     found = await ledger.find(said.publication_id)
     assert found
-    assert await reader.first_ddo(found) == b""
-    for ddo in (b'{"first":1}', b'{"second":2}'):
-        await carry_out(ledger, await ledger.prepare_metadata(created.nft, ddo))
-    assert await reader.first_ddo(found) == b'{"first":1}'
+    assert await reader.first_ddo(found) is None
+    assert await reader.current_ddo(found) is None
+    ddos = b'{"first":1}', b'{"second":2}', b'{"third":3}'
+    for ddo in ddos:
+        await carry_out(ledger, await ledger.prepare_metadata(created.nft, in_clear(ddo)))
+        first, current = await reader.first_ddo(found), await reader.current_ddo(found)
+        assert first and first.content == ddos[0]
+        assert current and (current.content, current.encrypted) == (ddo, False)
+        assert current.digest == hashlib.sha256(ddo).hexdigest()
+
+
+@pytest.mark.parametrize(("flags", "content"), [(1, b'{"a":1}'), (2, b""), (3, b"")])
+async def test_a_ddo_is_unpacked_and_an_encrypted_one_is_said_to_be(
+    ground: Ground, flags: int, content: bytes
+) -> None:
+    ledger, reader, said = await ground.ledger(), ground.reader(), publication()
+    created = await create(ledger, said)
+    packed = Metadata(data=lzma.compress(b'{"a":1}'), digest=b"d" * 32, flags=flags)
+    await carry_out(ledger, await ledger.prepare_metadata(created.nft, packed))
+    found = await ledger.find(said.publication_id)
+    assert found
+    ddo = await reader.first_ddo(found)
+    assert ddo == SetDDO(content=content, digest=(b"d" * 32).hex(), encrypted=flags > 1)
 
 
 def test_keys_are_read_as_secrets_hold_them() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 from collections.abc import Callable
 from typing import Any
 
@@ -16,12 +17,16 @@ from eth_utils.address import to_checksum_address
 
 from posthuman.assets.did import did_of
 from posthuman.chain import (
+    METADATA_ENCRYPTED,
+    METADATA_LZMA,
     PLAIN,
     CreatedNFT,
     MarketFee,
+    Metadata,
     Publication,
     Receipt,
     Sale,
+    SetDDO,
     SignerNonces,
     Spent,
     Transaction,
@@ -40,7 +45,7 @@ class Nft(msgspec.Struct, kw_only=True):
 
     creation: CreatedNFT
     owner: str
-    ddos: list[bytes] = []
+    ddos: list[SetDDO] = []
     minted: list[tuple[str, int, int]] = []  # to, wei, block
 
 
@@ -112,7 +117,7 @@ class FakeChain:
             case "create":
                 return self._create(sender, call, transaction, nonce)
             case "metadata":
-                self.nfts[call["nft"]].ddos.append(bytes.fromhex(call["ddo"]))
+                self.nfts[call["nft"]].ddos.append(msgspec.convert(call["ddo"], SetDDO))
             case "mint":
                 minted = self.by_datatoken(call["datatoken"]).minted
                 minted.append((call["to"], call["wei"], self.block))
@@ -215,8 +220,9 @@ class FakeLedger:
         said = msgspec.to_builtins(publication)
         return self._prepare(FACTORY, {"name": "create", "publication": said, "title": name})
 
-    async def prepare_metadata(self, nft: str, ddo: bytes) -> UnsignedTransaction:
-        return self._prepare(nft, {"name": "metadata", "nft": nft, "ddo": ddo.hex()})
+    async def prepare_metadata(self, nft: str, metadata: Metadata) -> UnsignedTransaction:
+        said = msgspec.to_builtins(_as_read(metadata))
+        return self._prepare(nft, {"name": "metadata", "nft": nft, "ddo": said})
 
     async def prepare_mint(self, datatoken: str, to: str, wei: int) -> UnsignedTransaction:
         call = {"name": "mint", "datatoken": datatoken, "to": to_checksum_address(to), "wei": wei}
@@ -319,12 +325,23 @@ class FakeReader:
         created = (nft.creation for nft in self.chain.nfts.values())
         return next((found for found in created if did_of(found.nft, CHAIN_ID) == did), None)
 
-    async def first_ddo(self, creation: CreatedNFT) -> bytes:
+    async def first_ddo(self, creation: CreatedNFT) -> SetDDO | None:
         ddos = self.chain.nfts[creation.nft].ddos
-        return ddos[0] if ddos else b""
+        return ddos[0] if ddos else None
+
+    async def current_ddo(self, creation: CreatedNFT) -> SetDDO | None:
+        ddos = self.chain.nfts[creation.nft].ddos
+        return ddos[-1] if ddos else None
 
     async def nft_owner(self, nft: str) -> str:
         return self.chain.nfts[nft].owner
+
+
+def _as_read(metadata: Metadata) -> SetDDO:
+    clear = lzma.decompress(metadata.data) if metadata.flags == METADATA_LZMA else metadata.data
+    encrypted = bool(metadata.flags & METADATA_ENCRYPTED)
+    digest = metadata.digest.hex()
+    return SetDDO(content=b"" if encrypted else clear, digest=digest, encrypted=encrypted)
 
 
 def address(name: str) -> str:

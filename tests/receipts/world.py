@@ -9,6 +9,7 @@ import msgspec
 
 from jobkit.manifest import Manifest, ManifestFile, digest_of, encode_manifest
 from posthuman.api.job import Attempt, ComputeJob, InputRecord, Phase, PublishedAsset, Results
+from posthuman.assets.ddo import in_clear
 from posthuman.assets.did import did_of
 from posthuman.chain import MarketFee, Publication, UnsignedTransaction
 from posthuman.ledger.account import DEV_KEYS
@@ -99,7 +100,7 @@ class World:
         assert found
         facts = {"additionalInformation": {"posthuman": {"prefix": prefix}}}
         ddo = json.dumps({"metadata": facts}).encode()
-        await self._send(await self.ledger.prepare_metadata(found.nft, ddo))
+        await self._send(await self.ledger.prepare_metadata(found.nft, in_clear(ddo)))
         return did_of(found.nft, CHAIN_ID)
 
     async def _send(self, unsigned: UnsignedTransaction) -> None:

@@ -11,6 +11,7 @@ yet, and `serviceEndpoint` names the environment instead.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ChainSpec, ComputeEnvironment
 from posthuman.api.quantities import parse_duration_seconds
 from posthuman.assets.did import did_of
+from posthuman.chain import Metadata
 
 VERSION = "4.7.0"
 CONTEXT = "https://w3id.org/did/v1"
@@ -54,6 +56,11 @@ def ddo_of(
 def encode_ddo(ddo: Mapping[str, Any]) -> bytes:
     """Compact JSON, the bytes that are hashed."""
     return json.dumps(ddo, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def in_clear(clear_text: bytes) -> Metadata:
+    """As it is put on chain where no provider encrypts it."""
+    return Metadata(data=clear_text, digest=hashlib.sha256(clear_text).digest())
 
 
 def _metadata(asset: ModelAsset, manifest: Manifest) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import msgspec
 
 from jobkit.manifest import Manifest
 from jobkit.nesting import is_shallow
+from posthuman.assets.clear_ddo import clear_text
 from posthuman.chain import CreatedNFT
 from posthuman.errors import NotFound, PosthumanError, TransientError
 from posthuman.ports import ChainReader, ResultStore
@@ -138,10 +139,13 @@ class Tracer:
         return found, manifest
 
     async def _in_store(self, creation: CreatedNFT) -> tuple[StoreCheck, Manifest | None]:
-        prefix = prefix_in(await self._reader.first_ddo(creation))
-        if self._store is None or not prefix:
+        first = await self._reader.first_ddo(creation)
+        if self._store is None:
             return "not checked", None
         try:
+            prefix = prefix_in(await clear_text(first, self._store))
+            if not prefix:
+                return "not checked", None
             manifest, digest = await self._store.manifest(prefix)
         except NotFound:
             return "missing", None

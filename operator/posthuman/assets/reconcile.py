@@ -14,6 +14,7 @@ import msgspec
 from posthuman.api.asset import AssetStatus, ModelAsset, TransactionRecord
 from posthuman.api.meta import Key
 from posthuman.assets.bookkeeping import Bookkeeper
+from posthuman.assets.ddo import in_clear
 from posthuman.assets.decide import decide, troubled
 from posthuman.assets.nonces import holder
 from posthuman.assets.observe import LedgerOf, Observer, StoreOf, problem_of
@@ -185,7 +186,7 @@ async def _prepare(action: Sign, ledger: Ledger) -> UnsignedTransaction:
         case SignCreate(publication, name, market_fee, sale):
             return await ledger.prepare_create(publication, name, market_fee, sale)
         case SignMetadata(nft, ddo):
-            return await ledger.prepare_metadata(nft, ddo)
+            return await ledger.prepare_metadata(nft, in_clear(ddo))
         case SignMint(datatoken, to, wei):
             return await ledger.prepare_mint(datatoken, to, wei)
         case SignTransfer(nft, to):

@@ -12,7 +12,6 @@ The datatoken has no payment collector of its own, so payments go to whoever own
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -32,6 +31,7 @@ from posthuman.chain import (
     PLAIN,
     CreatedNFT,
     MarketFee,
+    Metadata,
     Publication,
     Receipt,
     Sale,
@@ -57,7 +57,6 @@ DATATOKEN_SYMBOL = "PHDT"
 TOKEN_ID = 1  # every Ocean NFT contract holds the one token
 NO_CAP = 2**256 - 1
 METADATA_ACTIVE = 0
-METADATA_PLAIN = b"\x00"  # flags: neither compressed nor encrypted
 _NFT_ABI = abi_of("ERC721Template", "setMetaData", "getMetaData", "safeTransferFrom", "ownerOf")
 _TOKEN_ABI = abi_of("ERC20Template", "mint", "decimals")
 _TRANSFER = AsyncWeb3.to_hex(AsyncWeb3.keccak(text="Transfer(address,address,uint256)"))
@@ -205,10 +204,15 @@ class OceanLedger:
         with translated(f"reading the decimals of token {token}"):
             return int(await self._token(token).functions.decimals().call())
 
-    async def prepare_metadata(self, nft: str, ddo: bytes) -> UnsignedTransaction:
-        """In clear; the hash is sha256 of the same bytes."""
+    async def prepare_metadata(self, nft: str, metadata: Metadata) -> UnsignedTransaction:
         call = self._nft(nft).functions.setMetaData(
-            METADATA_ACTIVE, "", "", METADATA_PLAIN, ddo, hashlib.sha256(ddo).digest(), []
+            METADATA_ACTIVE,
+            metadata.decryptor_url,
+            "",
+            bytes([metadata.flags]),
+            metadata.data,
+            metadata.digest,
+            [],
         )
         return await self._prepare(call, f"setting the metadata of {nft}")
 

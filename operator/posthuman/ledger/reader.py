@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from eth_typing import ChecksumAddress
-from hexbytes import HexBytes
 from web3 import AsyncWeb3
 from web3.contract import AsyncContract
 
 from posthuman.api.environment import ChainSpec
 from posthuman.assets.did import did_of
-from posthuman.chain import CreatedNFT
+from posthuman.chain import CreatedNFT, SetDDO
 from posthuman.ledger.contracts import abi_of, deployment_of
 from posthuman.ledger.creations import Creations
-from posthuman.ledger.logs import logs_between
+from posthuman.ledger.ddos import DDOs
 from posthuman.ledger.rpc import Web3, open_web3, translated
 
 TOKEN_ID = 1
-_NFT_ABI = abi_of("ERC721Template", "ownerOf", "MetadataCreated")
+_NFT_ABI = abi_of("ERC721Template", "ownerOf")
 
 
 def open_reader(rpc_url: str, chain: ChainSpec) -> OceanReader:
@@ -32,6 +31,7 @@ class OceanReader:
         self._web3 = web3
         self._chain_id = chain_id
         self._creations = creations
+        self._ddos = DDOs(web3)
 
     @property
     def chain_id(self) -> int:
@@ -48,14 +48,11 @@ class OceanReader:
                 return await self._creations.complete(creation)
         return None
 
-    async def first_ddo(self, creation: CreatedNFT) -> bytes:
-        event = self._nft(creation.nft).events.MetadataCreated()
-        topics = [AsyncWeb3.to_hex(HexBytes(event.topic))]
-        address = AsyncWeb3.to_checksum_address(creation.nft)
-        with translated(f"reading the metadata of {creation.nft}"):
-            latest = await self._web3.eth.block_number
-            logs = await logs_between(self._web3, address, topics, creation.block, latest)
-            return bytes(event.process_log(logs[0])["args"]["data"]) if logs else b""
+    async def first_ddo(self, creation: CreatedNFT) -> SetDDO | None:
+        return await self._ddos.first(creation)
+
+    async def current_ddo(self, creation: CreatedNFT) -> SetDDO | None:
+        return await self._ddos.current(creation)
 
     async def nft_owner(self, nft: str) -> str:
         with translated(f"reading the owner of {nft}"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from jobkit.manifest import RECEIPT_NAME, Manifest
+from posthuman.assets.clear_ddo import clear_text
 from posthuman.assets.lineage import prefix_in
 from posthuman.chain import CreatedNFT
 from posthuman.errors import NotFound, UserError
@@ -65,7 +66,7 @@ class Verifier:
         Raises NotFound, Mismatch, TransientError.
         """
         creation = await self._creation(did)
-        prefix = prefix_in(await self._reader.first_ddo(creation))
+        prefix = prefix_in(await clear_text(await self._reader.first_ddo(creation), self._store))
         if not prefix:
             raise Mismatch(f"chain: the metadata of {did} doesn't say where its files are")
         digest = creation.publication.manifest_digest

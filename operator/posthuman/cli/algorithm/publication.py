@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from posthuman.assets.algorithm_ddo import Algorithm, publication_of
-from posthuman.assets.ddo import encode_ddo
+from posthuman.assets.ddo import encode_ddo, in_clear
 from posthuman.chain import CreatedNFT, MarketFee, Receipt, Transaction, UnsignedTransaction
 from posthuman.cli.algorithm.outbox import Outbox
 from posthuman.errors import TransientError, UserError
@@ -68,9 +68,9 @@ class AlgorithmPublisher:
     ) -> None:
         if await self._has_metadata(created.nft):
             return
-        ddo = encode_ddo(ddo_of(created))
+        metadata = in_clear(encode_ddo(ddo_of(created)))
         await self._happen(
-            outbox, METADATA, lambda: self._ledger.prepare_metadata(created.nft, ddo)
+            outbox, METADATA, lambda: self._ledger.prepare_metadata(created.nft, metadata)
         )
 
     async def _has_metadata(self, nft: str) -> bool:
