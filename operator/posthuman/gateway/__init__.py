@@ -1,1 +1,1 @@
-"""Ocean's compute HTTP API, and one for people, in front of ComputeJobs. It signs nothing on chain."""
+"""Ocean's compute HTTP API and one for people, in front of ComputeJobs: signs nothing on chain."""

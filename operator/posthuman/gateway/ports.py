@@ -46,12 +46,17 @@ class JobAccess(Protocol):
         """Raises Conflict when a job of that name exists; UserError when it is refused."""
 
     async def create_secret(
-        self, key: Key, content: Mapping[str, bytes], labels: Mapping[str, str]
+        self,
+        key: Key,
+        content: Mapping[str, bytes],
+        labels: Mapping[str, str],
+        nonce_digest: str,
     ) -> None:
-        """What exists already is left as it is."""
+        """What exists already is left as it is. It goes when that nonce is forgotten, unless a job
+        owns it by then: a request that broke off before its job was made leaves no secrets."""
 
     async def own_secret(self, key: Key, job: ComputeJob) -> None:
-        """The Secret goes when the job goes."""
+        """The Secret goes when the job goes, and not before; absent is done."""
 
     async def patch_job(
         self,
@@ -66,7 +71,13 @@ class JobAccess(Protocol):
     async def use_nonce(self, digest: str, request_digest: str, expires_at: float) -> str:
         """Record that this nonce belongs to this request: the digest of the request that it belongs
         to, which is another one where somebody was first. Survives restarts, holds for all
-        replicas."""
+        replicas. For a request without a signature a random digest does."""
+
+    async def expired_nonces(self, now: float) -> Sequence[str]:
+        """Digests of nonces that no request can use any more."""
+
+    async def forget_nonce(self, digest: str) -> None:
+        """And with it go the secrets that only it holds; absent is done."""
 
     async def review_token(self, token: str) -> Person | None: ...
     async def may(self, person: Person, verb: str, kind: str, namespace: str) -> bool:
@@ -79,6 +90,9 @@ class JobAccess(Protocol):
 
 class Files(Protocol):
     """One environment's store, for reading results."""
+
+    async def check(self) -> None:
+        """A round trip that reads, and writes nothing. Raises TransientError."""
 
     async def manifest(self, prefix: str) -> tuple[Manifest, str]:
         """Raises NotFound, UserError."""

@@ -13,8 +13,8 @@ from obstore.store import ObjectStore
 from jobkit.manifest import Manifest
 from jobkit.objects import object_size, read_range
 from posthuman.api.environment import StoreSpec
-from posthuman.errors import TransientError
-from posthuman.store.results import ObjectResultStore, core_errors, open_results
+from posthuman.errors import NotFound, TransientError
+from posthuman.store.results import CHECK_KEY, ObjectResultStore, core_errors, open_results
 
 PIECE_BYTES = 1024 * 1024
 
@@ -39,6 +39,20 @@ class ObjectFiles:
     def _objects(self) -> ObjectStore:
         return self._results.objects
 
+    async def check(self) -> None:
+        """Ask for an object that need not be there. Raises TransientError."""
+        try:
+            await self.size(CHECK_KEY)
+        except NotFound:
+            return
+
+    async def check(self) -> None:
+        """Look for one object, which need not be there. Raises TransientError."""
+        try:
+            await self.size(CHECK_KEY)
+        except NotFound:
+            return
+
     async def manifest(self, prefix: str) -> tuple[Manifest, str]:
         """`<prefix>/manifest.json` and its digest. Raises NotFound, TransientError, UserError."""
         return await self._results.manifest(prefix)
@@ -49,8 +63,8 @@ class ObjectFiles:
             return await object_size(self._objects, key)
 
     async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Bytes [start, end) in pieces of at most 1 MiB. Raises NotFound, TransientError: also where
-        the object ends before `end`, so that no caller takes a part for the whole."""
+        """Bytes [start, end) in pieces of at most 1 MiB. Raises NotFound, TransientError: also for
+        an object that ends before `end`, so that no caller takes a part for the whole."""
         while start < end:
             with core_errors():
                 piece = await read_range(self._objects, key, start, min(start + PIECE_BYTES, end))

@@ -1,0 +1,33 @@
+"""What every route works with: the ports, the clock, the settings, and what may be forgotten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from litestar.di import NamedDependency
+
+from posthuman.gateway.manifests import ResultLists
+from posthuman.gateway.nonces import Nonces
+from posthuman.gateway.ports import FilesOf, JobAccess
+from posthuman.gateway.settings import GatewaySettings
+
+if TYPE_CHECKING:
+    from posthuman.ports import Clock
+
+
+class Gateway:
+    """One replica. All it keeps may be lost: it is read again, or refused and asked anew."""
+
+    def __init__(
+        self, access: JobAccess, files_of: FilesOf, clock: Clock, settings: GatewaySettings
+    ) -> None:
+        self.access = access
+        self.files_of = files_of
+        self.clock = clock
+        self.settings = settings
+        self.nonces = Nonces(access, clock, settings.limits.nonce_seconds)
+        self.result_lists = ResultLists(files_of)
+
+
+Injected = NamedDependency[Gateway]
+"""What a handler declares: `gateway: Injected`."""
