@@ -254,6 +254,7 @@ class ChainReader(Protocol):
 
     async def order(self, tx_id: str, datatoken: str) -> Order | None:
         """The order of this datatoken in this transaction, a reuse told as the order that it
-        prolongs. None where there is none (yet)."""
+        prolongs. None while the transaction isn't mined. Raises UserError (OrderForOtherAsset) if
+        it is and orders none."""
 
     async def nft_owner(self, nft: str) -> str: ...

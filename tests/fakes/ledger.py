@@ -23,6 +23,7 @@ from posthuman.chain import (
     CreatedNFT,
     MarketFee,
     Metadata,
+    Order,
     Publication,
     Receipt,
     Sale,
@@ -63,6 +64,7 @@ class FakeChain:
         self.receipts: dict[str, Receipt] = {}
         self.spent: dict[tuple[str, int], str] = {}  # sender and nonce to the transaction's hash
         self.nfts: dict[str, Nft] = {}
+        self.orders: dict[str, Order] = {}  # by transaction; set by tests, block included
         self.calls: list[str] = []  # every request, by name
 
     def mine(self) -> None:
@@ -332,6 +334,17 @@ class FakeReader:
     async def current_ddo(self, creation: CreatedNFT) -> SetDDO | None:
         ddos = self.chain.nfts[creation.nft].ddos
         return ddos[-1] if ddos else None
+
+    async def order(self, tx_id: str, datatoken: str) -> Order | None:
+        if not self.chain.reachable:
+            raise TransientError("order: the node can't be reached", "ChainUnreachable")
+        found = self.chain.orders.get(tx_id)
+        if found is None:
+            return None
+        if found.datatoken != datatoken:
+            raise UserError(f"{tx_id} orders no datatoken {datatoken}", "OrderForOtherAsset")
+        confirmations = self.chain.block - found.block + 1
+        return msgspec.structs.replace(found, confirmations=confirmations)
 
     async def nft_owner(self, nft: str) -> str:
         return self.chain.nfts[nft].owner

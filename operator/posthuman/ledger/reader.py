@@ -8,10 +8,11 @@ from web3.contract import AsyncContract
 
 from posthuman.api.environment import ChainSpec
 from posthuman.assets.did import did_of
-from posthuman.chain import CreatedNFT, SetDDO
+from posthuman.chain import CreatedNFT, Order, SetDDO
 from posthuman.ledger.contracts import abi_of, deployment_of
 from posthuman.ledger.creations import Creations
 from posthuman.ledger.ddos import DDOs
+from posthuman.ledger.orders import Orders
 from posthuman.ledger.rpc import Web3, open_web3, translated
 
 TOKEN_ID = 1
@@ -31,6 +32,7 @@ class OceanReader:
         self._web3 = web3
         self._chain_id = chain_id
         self._creations = creations
+        self._orders = Orders(web3)
         self._ddos = DDOs(web3)
 
     @property
@@ -53,6 +55,9 @@ class OceanReader:
 
     async def current_ddo(self, creation: CreatedNFT) -> SetDDO | None:
         return await self._ddos.current(creation)
+
+    async def order(self, tx_id: str, datatoken: str) -> Order | None:
+        return await self._orders.find(tx_id, datatoken)
 
     async def nft_owner(self, nft: str) -> str:
         with translated(f"reading the owner of {nft}"):
