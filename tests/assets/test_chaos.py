@@ -25,4 +25,6 @@ async def test_twenty_kills(
     assert (outcome.doubles, outcome.lost, outcome.stuck) == (0, 0, ()), f"seed {seed}"
     assert outcome.publications == PUBLICATIONS
     assert outcome.kills == KILLS
+    assert outcome.kills_of_the_leader
+    assert outcome.restored
     assert outcome.transactions >= 4 * PUBLICATIONS

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -58,10 +58,54 @@ class LyingNode:
             return await answer.json()
 
 
+class HoldingNode(LyingNode):
+    """An honest node that keeps one request waiting: the `count`-th with this method, before the
+    node sees it or (`after`) when it has answered."""
+
+    def __init__(self, upstream: str, method: str, count: int, after: bool) -> None:
+        super().__init__(upstream)
+        self.struck = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self._method = method
+        self._left = count
+        self._after = after
+
+    async def answer(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        calls: list[Call] = body if isinstance(body, list) else [body]
+        held = self._holds(calls)
+        if held and not self._after:
+            await self._wait()
+        answered = await super().answer(request)
+        if held and self._after:
+            await self._wait()
+        return answered
+
+    def _holds(self, calls: list[Call]) -> bool:
+        if any(call["method"] == self._method for call in calls):
+            self._left -= 1
+            return self._left == 0
+        return False
+
+    async def _wait(self) -> None:
+        self.struck.set()
+        await self.go_on.wait()
+
+
 @asynccontextmanager
 async def lying_node(upstream: str) -> AsyncIterator[LyingNode]:
     """Serve until the block ends."""
-    node, app = LyingNode(upstream), web.Application(client_max_size=2**26)
+    async with serving(LyingNode(upstream)) as node:
+        yield node
+
+
+Served = TypeVar("Served", bound=LyingNode)
+
+
+@asynccontextmanager
+async def serving(node: Served) -> AsyncIterator[Served]:
+    """Serve it until the block ends."""
+    app = web.Application(client_max_size=2**26)
     app.router.add_post("/", node.answer)
     server = TestServer(app)
     await server.start_server()
