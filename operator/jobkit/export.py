@@ -81,7 +81,7 @@ def _now() -> str:
 
 def _manifest(plan: ExportPlan, verdict: Verdict, files: tuple[ManifestFile, ...]) -> Manifest:
     said = _algorithm_report(verdict.files)
-    algorithm = {k: v for k, v in msgspec.to_builtins(plan.algorithm).items() if v}
+    algorithm = _algorithm(plan)
     return Manifest(
         files=files,
         outcome=verdict.outcome,
@@ -94,6 +94,13 @@ def _manifest(plan: ExportPlan, verdict: Verdict, files: tuple[ManifestFile, ...
         gpu_seconds=plan.gpu_seconds,
         model=_model_facts(verdict.files),
     )
+
+
+def _algorithm(plan: ExportPlan) -> dict[str, str]:
+    """Which code ran; the digest of what came as a file is known since staging."""
+    facts = {k: v for k, v in msgspec.to_builtins(plan.algorithm).items() if v}
+    code = read_staged(Path(plan.staged_file)).algorithm
+    return facts | {"digest": code.digest} if code else facts
 
 
 def _inputs(plan: ExportPlan) -> tuple[dict[str, str], ...]:

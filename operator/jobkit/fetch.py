@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from obstore.store import ObjectStore
 
-from jobkit.errors import ObjectMissing, UserFault, WorldFault
+from jobkit.errors import WorldFault
 from jobkit.http_source import PATIENT, HttpSource, Retry, SourceChanged, open_session
 from jobkit.manifest import ModelFacts
 from jobkit.meter import Meter, Tally
 from jobkit.models import inspect_model, is_in_pickles, refuse_pickles
 from jobkit.objects import open_store
-from jobkit.paths import safe_input_name
-from jobkit.plan import StageInput, StagePlan
+from jobkit.origins import Origins
+from jobkit.own_code import accept_code, write_code
+from jobkit.paths import safe_input_name, safe_relative
+from jobkit.plan import StagePlan
 from jobkit.preflight import estimate
+from jobkit.provider import BoughtFile, open_provider_session
 from jobkit.report import Report
-from jobkit.sources import Resolved, Wanted, resolve_asset, resolve_upload, resolve_uri
-from jobkit.staged import Staged, StagedInput, details_of, write_staged
+from jobkit.sources import Resolved, Wanted, Web
+from jobkit.staged import Staged, StagedCode, StagedInput, details_of, write_staged
 from jobkit.tasks import together
 from jobkit.transfer import Received, disk_errors, receive, sha256_of
 from jobkit.uri_guard import Lookup, UriGuard, system_lookup
 
+DID_PREFIX = "did:op:"
 PARAMETERS_NAME = "algoCustomData.json"
 FILES_AT_ONCE = 3  # each holds up to PARTS_AHEAD parts in memory
 WHOLE_FILE_ATTEMPTS = 3  # for servers without ranges, where a fault means to start over
@@ -34,39 +39,41 @@ async def fetch(plan: StagePlan, retry: Retry = PATIENT, lookup: Lookup = system
     """Bring the inputs; the report's details are staged.json. Raises Fault."""
     store = open_store(plan.store, os.environ)
     guard = UriGuard(plan.uri_policy, lookup)
-    async with open_session(guard) as session:
-
-        async def resolve(wanted: StageInput) -> Resolved:
-            if wanted.uri:
-                return await resolve_uri(session, guard, plan.uri_policy, wanted, retry)
-            return await _resolve_stored(store, wanted)
-
+    async with open_session(guard) as session, open_provider_session() as to_provider:
+        web = Web(session=session, guard=guard, policy=plan.uri_policy, retry=retry)
+        origins = Origins(plan, store, web, to_provider)
         for wanted in plan.inputs:
             safe_input_name(wanted.name)
-        resolved = await together(resolve(wanted) for wanted in plan.inputs)
+            safe_input_name(wanted.folder or wanted.name)
+        resolved = await together(origins.of_input(wanted) for wanted in plan.inputs)
         _check_pickles(plan, resolved)
         received = await _bring(resolved, Path(plan.inputs_dir))
-    staged = _record(plan, resolved, received)
-    _write_parameters(plan)
+        code = await _bring_code(plan, origins)
+    staged = msgspec.structs.replace(_record(plan, resolved, received), algorithm=code)
+    _write_json(Path(plan.inputs_dir) / PARAMETERS_NAME, plan.parameters)
+    for did, ddo in plan.ddos.items():
+        _write_json(Path(plan.ddos_dir) / safe_relative(did.removeprefix(DID_PREFIX)), ddo)
     write_staged(Path(plan.staged_file), staged)
     return _report(staged, estimate(plan, staged))
+
+
+async def _bring_code(plan: StagePlan, origins: Origins) -> StagedCode | None:
+    """The algorithm, where it comes as a file."""
+    if plan.algorithm is None:
+        return None
+    folder = Path(plan.transformations_dir)
+    found = await origins.of_algorithm(plan.algorithm)
+    if isinstance(found, bytes):
+        return accept_code(plan.algorithm, folder, [write_code(folder, found)])
+    meter = Meter("fetch", None)
+    files = [await _bring_file(folder / file.name, file, meter) for file in found.files]
+    return accept_code(plan.algorithm, folder, files)
 
 
 def _report(staged: Staged, told: str) -> Report:
     count = sum(entry.files for entry in staged.inputs)
     details = details_of(staged) | ({"estimate": told} if told else {})
     return Report(reason="Completed", message=f"{count} files staged", details=details)
-
-
-async def _resolve_stored(store: ObjectStore, wanted: StageInput) -> Resolved:
-    try:
-        resolver = resolve_asset if wanted.asset else resolve_upload
-        return await resolver(store, wanted)
-    except ObjectMissing as error:
-        message = (
-            f"input {wanted.name}: the store has no {error.key}; upload it, or correct its name"
-        )
-        raise UserFault("InputNotFound", message) from error
 
 
 def _check_pickles(plan: StagePlan, resolved: list[Resolved]) -> None:
@@ -88,7 +95,7 @@ async def _bring(resolved: list[Resolved], inputs: Path) -> list[list[Received]]
             return await _bring_file(folder / file.name, file, meter)
 
     async def bring_all(entry: Resolved) -> list[Received]:
-        folder = inputs / entry.input.name
+        folder = inputs / (entry.input.folder or entry.input.name)
         return await together(bring(folder, file) for file in entry.files)
 
     received = await together(bring_all(entry) for entry in resolved)
@@ -101,12 +108,14 @@ async def _bring_file(target: Path, file: Wanted, meter: Meter) -> Received:
     if present := await asyncio.to_thread(_already_there, target, file):
         meter.add(present.size)
         return present
-    if not isinstance(file.source, HttpSource):
+    if not isinstance(file.source, HttpSource | BoughtFile):
         return await receive(file.chunks(), target, file.sha256, meter.add)
     return await _bring_from_web(target, file, file.source, meter)
 
 
-async def _bring_from_web(target: Path, file: Wanted, source: HttpSource, meter: Meter) -> Received:
+async def _bring_from_web(
+    target: Path, file: Wanted, source: HttpSource | BoughtFile, meter: Meter
+) -> Received:
     """By ranges; as a whole from servers without them, or whose parts are of several versions."""
     attempts = 0
     while True:
@@ -135,7 +144,7 @@ def _already_there(target: Path, file: Wanted) -> Received | None:
 def _record(plan: StagePlan, resolved: list[Resolved], received: list[list[Received]]) -> Staged:
     inputs, entries = Path(plan.inputs_dir), []
     for entry, files in zip(resolved, received, strict=True):
-        folder = inputs / entry.input.name
+        folder = inputs / (entry.input.folder or entry.input.name)
         entries.append(
             StagedInput(
                 name=entry.input.name,
@@ -143,7 +152,7 @@ def _record(plan: StagePlan, resolved: list[Resolved], received: list[list[Recei
                 path=str(folder),
                 files=len(files),
                 bytes=sum(file.size for file in files),
-                sha256="" if entry.manifest_digest else files[0].sha256,
+                sha256="" if entry.manifest_digest else _sha256_of_all(files),
                 manifest_digest=entry.manifest_digest,
                 model=_model_facts(plan, entry, folder),
             )
@@ -161,8 +170,13 @@ def _model_facts(plan: StagePlan, entry: Resolved, folder: Path) -> ModelFacts |
     return inspect_model(folder, names, plan.allow_pickles)
 
 
-def _write_parameters(plan: StagePlan) -> None:
-    target = Path(plan.inputs_dir) / PARAMETERS_NAME
+def _sha256_of_all(files: list[Received]) -> str:
+    if len(files) == 1:
+        return files[0].sha256
+    return hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest()
+
+
+def _write_json(target: Path, content: dict[str, Any]) -> None:
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(msgspec.json.encode(plan.parameters))
+        target.write_bytes(msgspec.json.encode(content))

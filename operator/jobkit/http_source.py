@@ -32,10 +32,12 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     first_delay_seconds: float = 0.5
     max_delay_seconds: float = 10.0
 
-    async def wait_or_give_up(self, failures: int, url: URL, error: Exception) -> None:
+    async def wait_or_give_up(
+        self, failures: int, url: URL, error: Exception, hidden: bool = False
+    ) -> None:
         """Back off, twice as long for each failure in a row. Raises WorldFault after the last."""
         if failures >= self.attempts:
-            raise unavailable(url, error) from error
+            raise unavailable(url, error, hidden) from error
         delay = self.first_delay_seconds * 2 ** (failures - 1)
         await asyncio.sleep(min(delay, self.max_delay_seconds))
 
@@ -62,13 +64,20 @@ class SourceChanged(WorldFault):
 
 
 class HttpSource:
-    """One file behind a URL that was probed: its final address, and what the server said of it."""
+    """One file behind a URL that was probed: its final address, and what the server said of it.
+    `hidden`: nobody may read the URL's path in a message."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: URL, said: Probed, retry: Retry
+        self,
+        session: aiohttp.ClientSession,
+        url: URL,
+        said: Probed,
+        retry: Retry,
+        hidden: bool = False,
     ) -> None:
         self.url, self.size, self.has_ranges = url, said.size, said.has_ranges
         self._session, self._validator, self._retry = session, said.validator, retry
+        self._hidden = hidden
 
     async def read(self, start: int, end: int) -> bytes:
         """Bytes [start, end); after a fault it goes on from the byte it had reached."""
@@ -82,7 +91,7 @@ class HttpSource:
                 raise
             except RETRIABLE as error:
                 failures = 1 if len(buffer) > reached else failures + 1
-                await self._retry.wait_or_give_up(failures, self.url, error)
+                await self._retry.wait_or_give_up(failures, self.url, error, self._hidden)
         return bytes(buffer)
 
     async def _append(self, buffer: bytearray, start: int, end: int) -> None:
@@ -90,9 +99,10 @@ class HttpSource:
         if self._validator:
             headers["If-Range"] = self._validator
         async with self._session.get(self.url, headers=headers, allow_redirects=False) as answer:
-            check_status(answer)
+            check_status(answer, self._hidden)
             if answer.status != 206 or content_range(answer)[0] != start:
-                raise SourceChanged("SourceChanged", f"{shown(self.url)} changed meanwhile")
+                where = shown(self.url, self._hidden)
+                raise SourceChanged("SourceChanged", f"{where} changed meanwhile")
             room = end - start
             async for chunk in answer.content.iter_chunked(STREAM_BYTES):
                 buffer += chunk[:room]
@@ -102,11 +112,11 @@ class HttpSource:
         """All of it, once, from a server without ranges. Raises WorldFault on any fault."""
         try:
             async with self._session.get(self.url, allow_redirects=False) as answer:
-                check_status(answer)
+                check_status(answer, self._hidden)
                 async for chunk in answer.content.iter_chunked(STREAM_BYTES):
                     yield chunk
         except RETRIABLE as error:
-            raise unavailable(self.url, error) from error
+            raise unavailable(self.url, error, self._hidden) from error
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,40 +128,41 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def open_uri(
-    session: aiohttp.ClientSession, guard: UriGuard, uri: str, retry: Retry
+    session: aiohttp.ClientSession, guard: UriGuard, uri: str, retry: Retry, hidden: bool = False
 ) -> HttpSource:
     """Follow redirects (at most five, each checked) to the file. Raises Fault."""
-    url = await guard.admit(URL(uri))
+    url = await guard.admit(URL(uri), hidden)
     for _ in range(MAX_REDIRECTS + 1):
-        target, said = await _probe_with_retries(session, url, retry)
+        target, said = await _probe_with_retries(session, url, retry, hidden)
         if said is not None:
-            return HttpSource(session, url, said, retry)
-        url = await guard.admit(target)
-    raise UserFault(
-        "TooManyRedirects", f"{shown(URL(uri))} redirects more than {MAX_REDIRECTS} times"
-    )
+            return HttpSource(session, url, said, retry, hidden)
+        url = await guard.admit(target, hidden)
+    where = shown(URL(uri), hidden)
+    raise UserFault("TooManyRedirects", f"{where} redirects more than {MAX_REDIRECTS} times")
 
 
 async def _probe_with_retries(
-    session: aiohttp.ClientSession, url: URL, retry: Retry
+    session: aiohttp.ClientSession, url: URL, retry: Retry, hidden: bool
 ) -> tuple[URL, Probed | None]:
     failures = 0
     while True:
         try:
-            return await _probe(session, url)
+            return await _probe(session, url, hidden)
         except RETRIABLE as error:
             failures += 1
-            await retry.wait_or_give_up(failures, url, error)
+            await retry.wait_or_give_up(failures, url, error, hidden)
 
 
-async def _probe(session: aiohttp.ClientSession, url: URL) -> tuple[URL, Probed | None]:
+async def _probe(
+    session: aiohttp.ClientSession, url: URL, hidden: bool
+) -> tuple[URL, Probed | None]:
     """Ask for the first byte: where to go on, or what the file is."""
     async with session.get(url, headers={"Range": "bytes=0-0"}, allow_redirects=False) as answer:
         if answer.status in REDIRECTS:
             return url.join(URL(answer.headers.get("Location", ""))), None
         if answer.status == 416:  # nothing to ask a range of
             return url, Probed(size=0, has_ranges=True)
-        check_status(answer)
+        check_status(answer, hidden)
         _, total = content_range(answer)
         if answer.status == 206 and total is not None:
             return url, Probed(size=total, has_ranges=True, validator=_validator(answer))
@@ -170,9 +181,9 @@ def content_range(answer: aiohttp.ClientResponse) -> tuple[int | None, int | Non
     return (int(match[1]), int(match[2])) if match else (None, None)
 
 
-def check_status(answer: aiohttp.ClientResponse) -> None:
+def check_status(answer: aiohttp.ClientResponse, hidden: bool = False) -> None:
     """Raises UserFault for what stays so, WorldFault for what may pass."""
-    status, where = answer.status, shown(answer.url)
+    status, where = answer.status, shown(answer.url, hidden)
     if status < 300:
         return
     if status in (404, 410):
@@ -183,7 +194,7 @@ def check_status(answer: aiohttp.ClientResponse) -> None:
     raise UserFault("InputForbidden", f"{where} can't be read: HTTP {status}{hint}")
 
 
-def unavailable(url: URL, error: BaseException) -> WorldFault:
+def unavailable(url: URL, error: BaseException, hidden: bool = False) -> WorldFault:
     """A source that gave nothing for too long."""
     said = str(error) or type(error).__name__
-    return WorldFault("SourceUnavailable", f"can't download {shown(url)}: {said}")
+    return WorldFault("SourceUnavailable", f"can't download {shown(url, hidden)}: {said}")

@@ -36,8 +36,19 @@ class UriPolicy(Plan, frozen=True, kw_only=True):
     file_root: str = ""  # `file:` is allowed below this folder alone; empty (a cluster): never
 
 
+class Bought(Plan, frozen=True, kw_only=True):
+    """The files of one service of an asset, brought through Ocean's provider. How the step proves
+    itself there lies in `<private_dir>/provider.json` (jobkit/provider_access.py)."""
+
+    url: str  # the provider's, as the environment's admin wrote it
+    did: str
+    service_id: str
+    tx_id: str  # the order that pays for it
+    user_data_file: str = ""  # of private_dir
+
+
 class StageInput(Plan, frozen=True, kw_only=True):
-    """One input. Exactly one of `asset`, `upload` and `uri` is set."""
+    """One input. Exactly one of `asset`, `upload`, `uri`, `uri_file` and `bought` is set."""
 
     name: str
     kind: Literal["model", "dataset", "file"]
@@ -45,7 +56,21 @@ class StageInput(Plan, frozen=True, kw_only=True):
     manifest_digest: str = ""  # "sha256:…" of manifest.json; required with `asset`
     upload: str = ""  # store key below uploads/<owner>/: one file, or a folder with manifest.json
     uri: str = ""
-    sha256: str = ""  # 64 hex digits; of the file a uri or an upload brings
+    uri_file: str = ""  # of private_dir: a URI that nobody may see, a signed one say
+    bought: Bought | None = None
+    sha256: str = ""  # 64 hex digits; of the one file that a uri, an upload or a service brings
+    folder: str = ""  # below inputs_dir; the input's name if empty
+    numbered: bool = False  # bought files are called 0, 1, …, as Ocean has it; else by their names
+
+
+class StageAlgorithm(Plan, frozen=True, kw_only=True):
+    """Code that comes as a file. Exactly one of `code_file`, `uri` and `bought` is set."""
+
+    did: str = ""
+    code_file: str = ""  # of private_dir
+    uri: str = ""
+    bought: Bought | None = None
+    files_checksum: str = ""  # what it must be: sha256 of each of its files, one after the other
 
 
 class Preflight(Plan, frozen=True, kw_only=True):
@@ -61,12 +86,21 @@ class Preflight(Plan, frozen=True, kw_only=True):
 
 
 class StagePlan(Plan, frozen=True, kw_only=True):
-    """Bring the inputs to the workspace: `<inputs>/<name>/…`, then the staged.json beside them."""
+    """Bring the inputs to the workspace: `<inputs>/<name>/…`, then the staged.json beside them.
+
+    What nobody else may see (signed URLs, code, proofs for a provider) lies as files in
+    `private_dir`, which this step alone is given; the plan names those files.
+    """
 
     store: Store
     inputs: tuple[StageInput, ...]
     uri_policy: UriPolicy
+    algorithm: StageAlgorithm | None = None  # None: it is in the image
+    ddos: dict[str, Any] = {}  # DID → DDO, written to <ddos_dir>/<did without did:op:>
+    private_dir: str = "/etc/posthuman-private"
     inputs_dir: str = "/workspace/inputs"
+    ddos_dir: str = "/workspace/ddos"
+    transformations_dir: str = "/workspace/transformations"
     staged_file: str = "/workspace/staged.json"
     parameters: dict[str, Any] = {}  # written to <inputs_dir>/algoCustomData.json
     allow_pickles: bool = False  # of the inputs' models

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -26,6 +26,7 @@ from jobkit.manifest import (
 from jobkit.objects import object_size, read_range, read_small
 from jobkit.paths import file_name_of, safe_relative
 from jobkit.plan import StageInput, UriPolicy
+from jobkit.provider import BoughtFile, FileFacts, Provider
 from jobkit.transfer import RangeSource, parts_in_order
 from jobkit.uri_guard import UriGuard, UriRefused
 
@@ -35,11 +36,15 @@ UPLOADS = "uploads/"
 class Wanted:
     """One file to bring: where from, what to call it, and what it must be."""
 
-    def __init__(self, name: str, source: RangeSource, size: int | None, sha256: str = "") -> None:
+    def __init__(
+        self, name: str, source: RangeSource | BoughtFile, size: int | None, sha256: str = ""
+    ) -> None:
         self.name, self.source, self.size, self.sha256 = safe_relative(name), source, size, sha256
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """Its content in order: by parallel ranges, where the source has them."""
+        if isinstance(self.source, BoughtFile):
+            return self.source.stream(self.size)
         if isinstance(self.source, HttpSource) and not self.source.has_ranges:
             return self.source.stream()
         return parts_in_order(self.source, self.size or 0)
@@ -144,36 +149,82 @@ def _files_for(wanted: StageInput, manifest: Manifest) -> list[tuple[str, Manife
     return weights or [(file.path, file) for file in manifest.files]
 
 
-async def resolve_uri(
-    session: aiohttp.ClientSession,
-    guard: UriGuard,
-    policy: UriPolicy,
-    wanted: StageInput,
-    retry: Retry,
-) -> Resolved:
-    """One file behind a buyer's URI. Raises UriRefused and what the server's answer means."""
-    scheme = urlsplit(wanted.uri).scheme.lower()
+class Web(msgspec.Struct, frozen=True, kw_only=True):
+    """How this step reaches what isn't the environment's own."""
+
+    session: aiohttp.ClientSession
+    guard: UriGuard
+    policy: UriPolicy
+    retry: Retry
+
+
+async def resolve_uri(web: Web, wanted: StageInput, hidden_uri: str = "") -> Resolved:
+    """One file behind a buyer's URI, which nobody may see if it came in a Secret. Raises UriRefused
+    and what the server's answer means."""
+    uri, hidden = hidden_uri or wanted.uri, bool(hidden_uri)
+    scheme = _scheme_of(wanted, uri)
+    told = f"{scheme}:…" if hidden else uri
     if scheme == "s3":
         raise UriRefused(
-            wanted.uri,
+            told,
             "bring your own data with `posthuman upload` and name it as `upload`, "
             "or name an asset by assetRef",
         )
     if scheme == "file":
-        return _resolve_file(policy, wanted)
-    source = await open_uri(session, guard, wanted.uri, retry)
-    name = file_name_of(unquote(URL(wanted.uri).raw_path), wanted.name)
+        return _resolve_file(web.policy, wanted, uri, told)
+    source = await open_uri(web.session, web.guard, uri, web.retry, hidden)
+    name = file_name_of(unquote(URL(uri).raw_path), wanted.name)
+    name = f"{wanted.name}{PurePosixPath(name).suffix}" if hidden else name
     return Resolved(input=wanted, files=(Wanted(name, source, source.size, wanted.sha256),))
 
 
-def _resolve_file(policy: UriPolicy, wanted: StageInput) -> Resolved:
+def _scheme_of(wanted: StageInput, uri: str) -> str:
+    """Of what is a URI at all; the text itself may be secret, and so is what a parser says of it.
+    Raises UserFault."""
+    try:
+        return URL(uri).scheme.lower()
+    except ValueError:
+        message = f"input {wanted.name}: what should be its URI is none; correct it"
+    raise UserFault("UriRefused", message)
+
+
+async def resolve_bought(provider: Provider, wanted: StageInput, user_data: str) -> Resolved:
+    """Every file of a service, through Ocean's provider. Raises Fault."""
+    assert wanted.bought is not None
+    found = await provider.files(wanted.bought, user_data)
+    if wanted.sha256 and len(found) != 1:
+        message = (
+            f"input {wanted.name}: {wanted.bought.did} has {len(found)} files, and sha256 names "
+            "one; leave sha256 out"
+        )
+        raise UserFault("ChecksumMismatch", message)
+    names = [str(index) for index in range(len(found))]
+    if not wanted.numbered:
+        names = _own_names(found)
+    files = tuple(
+        Wanted(
+            name, BoughtFile(provider, wanted.bought, index, user_data), file.size, wanted.sha256
+        )
+        for index, (name, file) in enumerate(zip(names, found, strict=True))
+    )
+    return Resolved(input=wanted, files=files)
+
+
+def _own_names(found: list[FileFacts]) -> list[str]:
+    """As their servers call them; the number in front where two are called the same."""
+    names = [PurePosixPath(file.filename).name or str(n) for n, file in enumerate(found)]
+    clash = len(set(names)) < len(names)
+    return [f"{number}-{name}" if clash else name for number, name in enumerate(names)]
+
+
+def _resolve_file(policy: UriPolicy, wanted: StageInput, uri: str, told: str) -> Resolved:
     """Below `file_root` after every link is followed; a link out of it is refused."""
     if not policy.file_root:
-        raise UriRefused(wanted.uri, "files of the machine can't be read here; upload them")
+        raise UriRefused(told, "files of the machine can't be read here; upload them")
     root = Path(policy.file_root).resolve()
-    path = (root / unquote(urlsplit(wanted.uri).path)).resolve()
+    path = (root / unquote(urlsplit(uri).path)).resolve()
     if not path.is_relative_to(root):
-        raise UriRefused(wanted.uri, f"it lies outside {root}")
+        raise UriRefused(told, f"it lies outside {root}")
     if path.is_dir():
         raise UserFault(
             "InputNotFound",

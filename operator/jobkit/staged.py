@@ -13,7 +13,8 @@ MAX_DETAILS_BYTES = 3000  # of a report's 4096; the rest is for its message and 
 
 
 class StagedInput(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One input as it lies in the workspace. One of `sha256` and `manifest_digest` is set."""
+    """One input as it lies in the workspace. One of `sha256` (of several files: of their sha256s,
+    one after the other) and `manifest_digest` is set."""
 
     name: str
     kind: str
@@ -25,10 +26,18 @@ class StagedInput(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     model: ModelFacts | None = None  # of an input of kind model
 
 
-class Staged(msgspec.Struct, frozen=True, kw_only=True):
+class StagedCode(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The algorithm, where it came as a file: "sha256:…" of it, known only now."""
+
+    did: str = ""
+    digest: str
+
+
+class Staged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The file's content."""
 
     inputs: tuple[StagedInput, ...] = ()
+    algorithm: StagedCode | None = None
 
 
 def write_staged(path: Path, staged: Staged) -> None:
@@ -49,9 +58,10 @@ def read_staged(path: Path) -> Staged:
 
 def details_of(staged: Staged) -> dict[str, Any]:
     """Report details within their limit: everything, or each digest alone, or the sums."""
-    full: dict[str, Any] = msgspec.to_builtins(staged)
+    full: dict[str, Any] = {"inputs": [], **msgspec.to_builtins(staged)}
     kept = ("name", "sha256", "manifestDigest")
-    short = {"inputs": [{k: v for k, v in i.items() if k in kept} for i in full["inputs"]]}
+    inputs = [{k: v for k, v in i.items() if k in kept} for i in full["inputs"]]
+    short = full | {"inputs": inputs}
     sums = {"inputCount": len(staged.inputs), "bytes": sum(i.bytes for i in staged.inputs)}
     return next((d for d in (full, short) if _fits(d)), sums)
 

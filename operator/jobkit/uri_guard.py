@@ -48,9 +48,9 @@ class UriGuard:
         self._allowed = parse_networks(policy.allowed_private_cidrs)
         self._denied = _topmost([_host_and_port(entry) for entry in policy.denied_hosts])
 
-    async def admit(self, url: URL) -> URL:
+    async def admit(self, url: URL, hidden: bool = False) -> URL:
         """The URL itself, when its scheme and host may be asked. Raises UriRefused, WorldFault."""
-        where = shown(url)
+        where = shown(url, hidden)
         if url.scheme not in self._policy.allowed_schemes or url.scheme not in HTTP_SCHEMES:
             raise UriRefused(where, f"the scheme {url.scheme!r} is not allowed here")
         if not url.host:
@@ -129,10 +129,11 @@ class CheckedResolver(AbstractResolver):
         """Nothing is held."""
 
 
-def shown(url: URL) -> str:
-    """The URL without what may be secret: user, password and query."""
+def shown(url: URL, hidden: bool = False) -> str:
+    """The URL without what may be secret: user, password and query; its path too, of a URI that
+    came in a Secret."""
     port = f":{url.explicit_port}" if url.explicit_port else ""
-    return f"{url.scheme}://{url.host or ''}{port}{url.path}"
+    return f"{url.scheme}://{url.host or ''}{port}{'/…' if hidden else url.path}"
 
 
 def _looks_numeric(host: str) -> bool:
