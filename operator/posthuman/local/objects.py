@@ -88,6 +88,12 @@ class Objects:
         meta = msgspec.structs.replace(current.metadata, generation=generation)
         return self._store(msgspec.structs.replace(current, spec=resource.spec, metadata=meta))
 
+    def annotate(self, resource: R, annotations: Mapping[str, str]) -> R:
+        """Add annotations, or change them; the generation stays. Raises NotFound."""
+        current = self._current(resource)
+        merged = {**current.metadata.annotations, **annotations}
+        return self._store(self._with_meta(current, annotations=merged))
+
     def set_finalizer(self, kind: type[R], key: Key, present: bool) -> None:
         """Add or drop our finalizer; a deleted object without one is gone."""
         current = self.find(kind, key)
