@@ -18,9 +18,12 @@ from posthuman.environments.reconcile import EnvironmentReconciler, ObserveBalan
 from posthuman.errors import NotFound, UserError
 from posthuman.jobs.observed import Settings
 from posthuman.jobs.reconcile import JobReconciler
-from posthuman.ledger.ocean import open_ledger
-from posthuman.ledger.receipts import open_receipt_signer
-from posthuman.ports import Clock, Cluster, Ledger, ReceiptSigner, ResultStore
+from posthuman.ledger.keyring import KeyMaterial, KeyRing, LocalMaterial, RemoteMaterial
+from posthuman.ledger.keys import SigningKey
+from posthuman.ledger.ocean import ledger_with
+from posthuman.ledger.reader import open_reader
+from posthuman.ledger.receipts import KeySigner
+from posthuman.ports import ChainReader, Clock, Cluster, Ledger, ReceiptSigner, ResultStore
 from posthuman.store.results import open_results
 
 STORE_KEYS = {
@@ -55,10 +58,14 @@ def build(
 ) -> Mapping[str, Reconciler]:
     """The reconcilers, by kind, over one cluster."""
     stores = Adapters(clock, partial(_store_material, cluster), _open_store)
-    ledgers = Adapters(clock, partial(_chain_material, cluster), _open_ledger)
-    signers = Adapters(clock, partial(_chain_material, cluster), _open_signer)
+    chain_material = partial(_chain_material, cluster, KeyRing())
+    ledgers = Adapters(clock, chain_material, _open_ledger)
+    signers = Adapters(clock, chain_material, _open_signer)
+    readers = Adapters(clock, partial(_rpc_material, cluster), _open_reader)
     return {
-        "ComputeJob": JobReconciler(cluster, stores.of, signers.of, clock, settings),
+        "ComputeJob": JobReconciler(
+            cluster, stores.of, signers.of, readers.of, clock, settings
+        ),
         "ModelAsset": AssetReconciler(cluster, stores.of, ledgers.of, clock),
         "ComputeEnvironment": EnvironmentReconciler(
             cluster, stores.of, ledgers.of, clock, observe_balance
@@ -83,7 +90,14 @@ class ChainMaterial(msgspec.Struct, frozen=True):
 
     spec: ChainSpec
     rpc_url: bytes
-    signer: bytes
+    key: SigningKey
+
+
+class RpcMaterial(msgspec.Struct, frozen=True):
+    """What a chain is read with."""
+
+    spec: ChainSpec
+    rpc_url: bytes
 
 
 class Adapters(Generic[Material, Opened]):
@@ -126,11 +140,15 @@ def _open_store(material: StoreMaterial) -> ResultStore:
 
 
 def _open_ledger(material: ChainMaterial) -> Ledger:
-    return open_ledger(material.rpc_url.decode().strip(), material.signer, material.spec)
+    return ledger_with(material.key, material.rpc_url.decode().strip(), material.spec)
+
+
+def _open_reader(material: RpcMaterial) -> ChainReader:
+    return open_reader(material.rpc_url.decode().strip(), material.spec)
 
 
 def _open_signer(material: ChainMaterial) -> ReceiptSigner:
-    return open_receipt_signer(material.signer, material.spec.chain_id)
+    return KeySigner(material.key, material.spec.chain_id)
 
 
 async def _store_material(cluster: Cluster, environment: ComputeEnvironment) -> StoreMaterial:
@@ -149,19 +167,44 @@ async def _store_material(cluster: Cluster, environment: ComputeEnvironment) -> 
     return StoreMaterial(store, {STORE_KEYS[key]: secret[key].decode() for key in STORE_KEYS})
 
 
-async def _chain_material(cluster: Cluster, environment: ComputeEnvironment) -> ChainMaterial:
-    chain, namespace = environment.spec.chain, environment.spec.work_namespace
-    if chain is None:
-        raise NotFound(
-            f'environment "{environment.metadata.name}" has no spec.chain', reason="NoChain"
-        )
-    if chain.signer_secret is None:
-        raise UserError("a remote signer can't be used yet", reason="SignerMissing")
+async def _chain_material(
+    cluster: Cluster, ring: KeyRing, environment: ComputeEnvironment
+) -> ChainMaterial:
+    chain, namespace = _chain_of(environment), environment.spec.work_namespace
+    key_material = await _key_material(cluster, namespace, chain)
     return ChainMaterial(
         chain,
         rpc_url=await _value(cluster, namespace, chain.rpc_url_secret),
-        signer=await _value(cluster, namespace, chain.signer_secret),
+        key=await ring.key(environment.metadata.name, key_material),
     )
+
+
+async def _key_material(cluster: Cluster, namespace: str, chain: ChainSpec) -> KeyMaterial:
+    """Of a key in a Secret, or of a remote signer's; the CRD's rule leaves one of the two."""
+    if chain.signer_secret is not None:
+        secret = await _value(cluster, namespace, chain.signer_secret)
+        named = chain.signer_password_secret
+        return LocalMaterial(secret, await _value(cluster, namespace, named) if named else None)
+    if chain.remote_signer is not None:
+        url = await _value(cluster, namespace, chain.remote_signer.url_secret)
+        return RemoteMaterial(url, chain.remote_signer.address)
+    raise UserError(
+        "spec.chain names no signer: set signerSecret or remoteSigner in a new environment",
+        reason="SignerMissing",
+    )
+
+
+async def _rpc_material(cluster: Cluster, environment: ComputeEnvironment) -> RpcMaterial:
+    chain, namespace = _chain_of(environment), environment.spec.work_namespace
+    return RpcMaterial(chain, await _value(cluster, namespace, chain.rpc_url_secret))
+
+
+def _chain_of(environment: ComputeEnvironment) -> ChainSpec:
+    if environment.spec.chain is None:
+        raise NotFound(
+            f'environment "{environment.metadata.name}" has no spec.chain', reason="NoChain"
+        )
+    return environment.spec.chain
 
 
 async def _value(cluster: Cluster, namespace: str, ref: SecretKeyRef) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from jobkit.manifest import Manifest
+from jobkit.provider_access import ProviderAccess
 from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
@@ -32,7 +33,7 @@ from posthuman.chain import (
     Transaction,
     UnsignedTransaction,
 )
-from posthuman.jobs.steps import Anchor, Step, StepState
+from posthuman.jobs.steps import Anchor, Private, Step, StepState
 
 
 class Clock(Protocol):
@@ -61,6 +62,8 @@ class OrderClaim(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     order_id: str  # order_id() in jobs/orders.py
     holder: Key = Key("", "")
     holder_uid: str = ""  # empty: nobody
+    held_since: str = ""
+    paid_by: str = ""  # the transaction that the holder named: the order's, or a reuse's
     used_seconds: dict[str, float] = {}  # by jobs that held it before; by transaction that paid
     version: str = ""  # resourceVersion it was read at; empty: not there yet
 
@@ -83,7 +86,9 @@ class Cluster(Protocol):
     deterministic, "already exists" means done), and absence is confirmed where it matters.
     """
 
-    async def job(self, key: Key) -> ComputeJob | None: ...
+    async def job(self, key: Key, fresh: bool = False) -> ComputeJob | None:
+        """`fresh`: read from the world itself and never from a cache."""
+
     async def asset(self, key: Key, fresh: bool = False) -> ModelAsset | None:
         """`fresh`: read from the world itself and never from a cache."""
 
@@ -130,6 +135,23 @@ class Cluster(Protocol):
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
         """Raises NotFound, SecretForbidden."""
 
+    async def job_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        """A person's Secret that is marked for jobs. Raises NotFound (SecretNotFound, and
+        SecretNotForJobs without the mark), SecretForbidden."""
+
+    async def put_private(self, anchor: Anchor, private: Private) -> None:
+        """Make a Secret that the anchor owns; one of that name is replaced."""
+
+    async def delete_private(self, namespace: str, name: str) -> None:
+        """Absent is done."""
+
+    async def take_turn(self, anchor: Anchor, name: str) -> bool:
+        """Whether the anchor's job is the one that holds this name in the work namespace: until
+        `end_turn`, or until its anchor goes."""
+
+    async def end_turn(self, anchor: Anchor, name: str) -> None:
+        """If it is the job's; else nothing."""
+
     async def namespace_prepared(self, name: str) -> bool:
         """Whether the chart prepared this work namespace (it carries the chart's label)."""
 
@@ -169,7 +191,7 @@ class ResultStore(Protocol):
 
 
 class ReceiptSigner(Protocol):
-    """The environment's key, for receipts: asks nobody, sends nothing."""
+    """The environment's key, for receipts; sends nothing to a chain."""
 
     @property
     def chain_id(self) -> int: ...
@@ -177,8 +199,9 @@ class ReceiptSigner(Protocol):
     def address(self) -> str:
         """Checksummed."""
 
-    def sign(self, typed_data: Mapping[str, Any]) -> str:
-        """EIP-712: 0x, then r, s and v; the same each time it is given the same."""
+    async def sign(self, typed_data: Mapping[str, Any]) -> str:
+        """EIP-712: 0x, then r, s and v in lower-case hex; of a key that is here, the same each time
+        it is given the same. A remote signer may fail as in Ledger.sign."""
 
 
 class Ledger(Protocol):
@@ -219,8 +242,13 @@ class Ledger(Protocol):
     async def prepare_filler(self) -> UnsignedTransaction:
         """Nothing of the chain's coin, to oneself: it only uses up a nonce."""
 
-    def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
-        """Asks nobody, so that nothing but a crash can part a reserved nonce from its bytes."""
+    async def check_signer(self) -> None:
+        """Raises UserError if the key isn't where it should be: SignerMissing."""
+
+    async def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
+        """Exactly this, with a signature of `signer`. A key that is here asks nobody; a remote one
+        may raise TransientError (SignerUnreachable) and UserError (SignerRefused, SignedOtherwise).
+        """
 
     async def send(self, raw: str) -> None:
         """Send stored bytes; "already known" and the like are success."""
@@ -234,6 +262,20 @@ class Ledger(Protocol):
         """Whether a DDO was set."""
 
     async def nft_owner(self, nft: str) -> str: ...
+
+
+class Provider(Protocol):
+    """What an environment buys at: Ocean's provider and metadata, and the address that downloads
+    there (the contract in reference to Ocean's `/api/services`)."""
+
+    async def ddo(self, did: str) -> dict[str, Any]:
+        """Raises NotFound, and UserError for one that can't be read."""
+
+    async def token(self) -> ProviderAccess | None:
+        """A fresh token; None where this provider gives none. Raises UserError, TransientError."""
+
+    async def tickets(self, dids: Sequence[str]) -> ProviderAccess:
+        """Signatures made now, for downloads of these assets one after the other."""
 
 
 class ChainReader(Protocol):

@@ -180,7 +180,7 @@ async def take_nonce(world: World) -> None:
     ledger = FakeLedger(world.chain)
     nonces = await ledger.nonces()
     unsigned = await ledger.prepare_filler()
-    await ledger.send(ledger.sign(unsigned, nonces.mined).raw)
+    await ledger.send((await ledger.sign(unsigned, nonces.mined)).raw)
 
 
 @pytest.mark.parametrize("step", STEPS)

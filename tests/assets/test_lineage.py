@@ -63,7 +63,7 @@ class Family:
         return did_of(found.nft, CHAIN_ID)
 
     async def _send(self, ledger: FakeLedger, unsigned: UnsignedTransaction) -> None:
-        await ledger.send(ledger.sign(unsigned, (await ledger.nonces()).pending).raw)
+        await ledger.send((await ledger.sign(unsigned, (await ledger.nonces()).pending)).raw)
 
 
 def _manifest(name: str, models: Sequence[str]) -> Manifest:

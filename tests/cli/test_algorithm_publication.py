@@ -125,7 +125,7 @@ async def test_a_nonce_that_another_took_is_signed_anew(tmp_path: Path) -> None:
     with pytest.raises(Crash):
         await published(a_ledger(chain), tmp_path, CrashingOutbox)
     other = a_ledger(chain)
-    filler = other.sign(await other.prepare_filler(), 0)
+    filler = await other.sign(await other.prepare_filler(), 0)
     await other.send(filler.raw)
     await published(a_ledger(chain), tmp_path)
     assert all_of(chain) == [1]
@@ -135,7 +135,7 @@ async def test_nothing_is_signed_beside_a_transaction_on_its_way(tmp_path: Path)
     chain = FakeChain()
     chain.automine = False
     other = a_ledger(chain)
-    await other.send(other.sign(await other.prepare_filler(), 0).raw)
+    await other.send((await other.sign(await other.prepare_filler(), 0)).raw)
     with pytest.raises(TransientError, match="is on its way"):
         await published(a_ledger(chain), tmp_path)
     assert kept_in(tmp_path) == []

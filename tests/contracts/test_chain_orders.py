@@ -121,7 +121,7 @@ class RealMarket:
 
     async def _carry_out(self, unsigned: UnsignedTransaction) -> str:
         ledger = self._operator
-        signed = ledger.sign(unsigned, (await ledger.nonces()).pending)
+        signed = await ledger.sign(unsigned, (await ledger.nonces()).pending)
         await ledger.send(signed.raw)
         return (await mined(ledger, signed.hash)).datatoken
 

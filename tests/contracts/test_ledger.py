@@ -120,7 +120,7 @@ def publication() -> Publication:
 
 
 async def carry_out(ledger: Ledger, unsigned: UnsignedTransaction) -> Receipt:
-    signed = ledger.sign(unsigned, (await ledger.nonces()).pending)
+    signed = await ledger.sign(unsigned, (await ledger.nonces()).pending)
     await ledger.send(signed.raw)
     return await mined(ledger, signed.hash)
 
@@ -173,9 +173,9 @@ async def test_only_the_signers_own_creations_are_found(ground: Ground) -> None:
 async def test_signing_has_no_effect_and_gives_the_same_bytes_again(ground: Ground) -> None:
     ledger, said = await ground.ledger(), publication()
     unsigned = await ledger.prepare_create(said, "A model", MarketFee())
-    signed = ledger.sign(unsigned, 0)
-    assert ledger.sign(unsigned, 0) == signed
-    assert ledger.sign(unsigned, 1) != signed
+    signed = await ledger.sign(unsigned, 0)
+    assert await ledger.sign(unsigned, 0) == signed
+    assert await ledger.sign(unsigned, 1) != signed
     assert await ledger.receipt(signed.hash) is None
     assert (await ledger.nonces()).pending == 0
     assert await ledger.find(said.publication_id) is None
@@ -184,7 +184,7 @@ async def test_signing_has_no_effect_and_gives_the_same_bytes_again(ground: Grou
 async def test_sending_again_is_success_before_and_after_it_is_mined(ground: Ground) -> None:
     ledger, said = await ground.ledger(), publication()
     await ground.hold()
-    signed = ledger.sign(await ledger.prepare_create(said, "A model", MarketFee()), 0)
+    signed = await ledger.sign(await ledger.prepare_create(said, "A model", MarketFee()), 0)
     await ledger.send(signed.raw)
     await ledger.send(signed.raw)
     assert await ledger.receipt(signed.hash) is None
@@ -201,7 +201,7 @@ async def test_pending_transactions_count_for_the_next_nonce_alone(ground: Groun
     ledger = await ground.ledger()
     await ground.hold()
     unsigned = await ledger.prepare_create(publication(), "A model", MarketFee())
-    await ledger.send(ledger.sign(unsigned, 0).raw)
+    await ledger.send((await ledger.sign(unsigned, 0)).raw)
     assert await counts(ledger) == (0, 0, 1)
     await ground.mine()
     assert await counts(ledger) == (1, 1, 1)
@@ -229,10 +229,10 @@ async def test_a_filler_uses_up_a_nonce_and_moves_nothing(ground: Ground) -> Non
 async def test_a_replacement_takes_the_others_place(ground: Ground) -> None:
     ledger = await ground.ledger()
     await ground.hold()
-    first = ledger.sign(await ledger.prepare_create(publication(), "A model", MarketFee()), 0)
+    first = await ledger.sign(await ledger.prepare_create(publication(), "A model", MarketFee()), 0)
     await ledger.send(first.raw)
     unsigned = await ledger.prepare_replacement(first.raw)
-    second = ledger.sign(unsigned, 0)
+    second = await ledger.sign(unsigned, 0)
     await ledger.send(second.raw)
     with pytest.raises(TransientError) as refused:
         await ledger.send(first.raw)
@@ -264,7 +264,7 @@ async def test_many_transactions_share_a_block_in_whatever_order_they_come(groun
     ledger = await ground.ledger()
     await ground.hold()
     unsigned = await ledger.prepare_create(publication(), "A model", MarketFee())
-    signed = [ledger.sign(unsigned, nonce) for nonce in (2, 0, 1)]
+    signed = [await ledger.sign(unsigned, nonce) for nonce in (2, 0, 1)]
     for transaction in signed:
         await ledger.send(transaction.raw)
     await ground.mine()
@@ -321,7 +321,7 @@ async def test_a_purse_emptied_since_is_told_by_sending(ground: Ground) -> None:
     rich, poor = await ground.ledger(), await ground.ledger(purse_wei=10)
     unsigned = await rich.prepare_create(publication(), "A model", MarketFee())
     with pytest.raises(TransientError) as refused:
-        await poor.send(poor.sign(unsigned, 0).raw)
+        await poor.send((await poor.sign(unsigned, 0)).raw)
     assert refused.value.reason == "PurseEmpty"
 
 

@@ -259,7 +259,10 @@ class FakeLedger:
         fee_wei = FEE_WEI + len(self.chain.calls)  # fees are never the same twice
         return UnsignedTransaction(to=to, data=data, gas=GAS, max_fee_wei=fee_wei, tip_wei=1)
 
-    def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
+    async def check_signer(self) -> None:
+        self._request("check_signer")
+
+    async def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
         said = {
             "from": self._signer,
             "nonce": nonce,

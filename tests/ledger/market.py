@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from eth_account.signers.local import LocalAccount
 from web3 import AsyncWeb3
 
 from posthuman.api.asset import PricingKind
+from posthuman.assets.ddo import in_clear
 from posthuman.chain import PLAIN, CreatedNFT, MarketFee, Publication, Receipt, Sale
 from posthuman.chain import UnsignedTransaction as Unsigned
 from posthuman.ledger.account import DEV_KEYS, account_of
@@ -17,6 +20,7 @@ from tests.services.chain import Chain, mined
 
 TOKENS = 10**18
 NO_FEE = MarketFee()
+SERVICES = ("train", "infer", "evaluate")
 _OCEAN_ABI = abi_of("OceanToken", "mint")
 
 
@@ -43,15 +47,26 @@ async def asset_of(
     said = Publication(publication_id=name, parents=(), manifest_digest=digest)
     async with chain.ledger() as ledger:
         created = await carried_out(ledger, await ledger.prepare_create(said, name, fee, sale))
+        ddo = in_clear(ddo_of(created.datatoken))
+        await carried_out(ledger, await ledger.prepare_metadata(created.nft, ddo))
         await carried_out(ledger, await ledger.prepare_transfer(created.nft, owner.address))
         found = await ledger.find(name)
     assert found and found.nft == created.nft
     return found
 
 
+def ddo_of(datatoken: str) -> bytes:
+    """Of it only the services, as buyers read them."""
+    services = [
+        {"id": name, "type": "compute", "datatokenAddress": datatoken, "timeout": 3600}
+        for name in SERVICES
+    ]
+    return json.dumps({"services": services}).encode()
+
+
 async def carried_out(ledger: OceanLedger, unsigned: Unsigned) -> Receipt:
     """Signed, sent and mined."""
-    signed = ledger.sign(unsigned, (await ledger.nonces()).pending)
+    signed = await ledger.sign(unsigned, (await ledger.nonces()).pending)
     await ledger.send(signed.raw)
     return await mined(ledger, signed.hash)
 

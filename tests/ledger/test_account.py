@@ -26,7 +26,7 @@ TOKENS = 10**18
 
 
 async def carry_out(ledger: OceanLedger, unsigned: UnsignedTransaction) -> Receipt:
-    signed = ledger.sign(unsigned, (await ledger.nonces()).pending)
+    signed = await ledger.sign(unsigned, (await ledger.nonces()).pending)
     await ledger.send(signed.raw)
     return await mined(ledger, signed.hash)
 

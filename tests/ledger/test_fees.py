@@ -8,6 +8,7 @@ from posthuman.chain import UnsignedTransaction
 from posthuman.errors import TransientError
 from posthuman.ledger.account import DEV_KEYS, account_of
 from posthuman.ledger.fees import GWEI, FeePolicy, Fees, Market, offered, raised
+from posthuman.ledger.keys import LocalKey
 from posthuman.ledger.ocean import fee_policy
 from posthuman.ledger.raw import unsigned_of
 from posthuman.ledger.rpc import open_web3
@@ -59,9 +60,9 @@ def test_a_replacement_keeps_below_the_ceiling_too() -> None:
 @pytest.mark.parametrize("data", ["0x", "0xdeadbeef"])
 async def test_what_was_signed_is_read_back_from_the_bytes(tip_wei: int | None, data: str) -> None:
     web3 = open_web3("http://127.0.0.1:1")
-    signer = Signer(web3, account_of(DEV_KEYS[0]), 137, 1, FREE)
+    signer = Signer(web3, LocalKey(account_of(DEV_KEYS[0])), 137, 1, FREE)
     unsigned = UnsignedTransaction(
         to=signer.address, data=data, gas=21_000, max_fee_wei=40 * GWEI, tip_wei=tip_wei
     )
-    assert unsigned_of(signer.sign(unsigned, 7).raw) == unsigned
+    assert unsigned_of((await signer.sign(unsigned, 7)).raw) == unsigned
     await web3.provider.disconnect()

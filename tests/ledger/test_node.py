@@ -47,7 +47,7 @@ async def test_the_chain_is_kept_over_a_restart(tmp_path: Path) -> None:
         account = await chain.new_account()
         async with chain.ledger(account) as ledger:
             unsigned = await ledger.prepare_create(SAID, "Kept", MarketFee())
-            signed = ledger.sign(unsigned, 0)
+            signed = await ledger.sign(unsigned, 0)
             await ledger.send(signed.raw)
             await mined(ledger, signed.hash)
     wait_until_gone(node.pid)

@@ -19,7 +19,7 @@ async def test_a_creation_in_a_block_that_is_taken_back_is_gone(own_chain: Chain
     async with own_chain.ledger(account) as ledger:
         before = await own_chain.rpc("evm_snapshot")
         unsigned = await ledger.prepare_create(SAID, "A model", MarketFee())
-        signed = ledger.sign(unsigned, 0)
+        signed = await ledger.sign(unsigned, 0)
         await ledger.send(signed.raw)
         created = await mined(ledger, signed.hash)
         did = did_of(created.nft, ledger.chain_id)

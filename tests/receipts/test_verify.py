@@ -91,7 +91,7 @@ async def test_parts_that_are_signed_and_do_not_fit_are_named(
     """Even the environment's own key can't sign what store and chain don't bear out."""
     said = read_signed(world.store.objects[RECEIPT]).receipt
     other = msgspec.structs.replace(said, **change)
-    raw = encode_signed(other, signer().address, signer().sign(typed_data(other)))
+    raw = encode_signed(other, signer().address, await signer().sign(typed_data(other)))
     assert read_signed(raw).receipt == other
     world.store.objects[RECEIPT] = raw
     with pytest.raises(
@@ -106,10 +106,10 @@ async def test_parts_that_are_signed_and_do_not_fit_are_named(
 async def test_a_strangers_signature_is_not_believed(world: World) -> None:
     said = read_signed(world.store.objects[RECEIPT]).receipt
     stranger = signer(3)
-    raw = encode_signed(said, stranger.address, stranger.sign(typed_data(said)))
+    raw = encode_signed(said, stranger.address, await stranger.sign(typed_data(said)))
     with pytest.raises(Mismatch, match=f"signer: {stranger.address} is not the environment's key"):
         await world.verifier().receipt(raw)
-    claimed = encode_signed(said, signer().address, stranger.sign(typed_data(said)))
+    claimed = encode_signed(said, signer().address, await stranger.sign(typed_data(said)))
     with pytest.raises(Mismatch, match="signature"):
         await world.verifier().receipt(claimed)
 
@@ -146,8 +146,8 @@ async def test_nothing_is_signed_for_other_inputs_than_were_accepted(world: Worl
     results = status.results
     assert results
     with pytest.raises(UserError, match="not what was accepted"):
-        issued(
+        await issued(
             msgspec.structs.replace(finished, status=status), results, manifest, digest, signer()
         )
     with pytest.raises(UserError, match="not the one that was exported"):
-        issued(finished, results, manifest, "sha256:" + "0" * 64, signer())
+        await issued(finished, results, manifest, "sha256:" + "0" * 64, signer())

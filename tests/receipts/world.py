@@ -63,7 +63,8 @@ class World:
         finished = self.finished(job, manifest, digest)
         results = finished.status.results
         assert results
-        await self.store.put(RECEIPT, issued(finished, results, manifest, digest, signer()))
+        content = await issued(finished, results, manifest, digest, signer())
+        await self.store.put(RECEIPT, content)
         return self
 
     def finished(self, job: ComputeJob, manifest: Manifest, digest: str) -> ComputeJob:
@@ -105,7 +106,7 @@ class World:
 
     async def _send(self, unsigned: UnsignedTransaction) -> None:
         nonce = (await self.ledger.nonces()).pending
-        await self.ledger.send(self.ledger.sign(unsigned, nonce).raw)
+        await self.ledger.send((await self.ledger.sign(unsigned, nonce)).raw)
 
     async def _keep(self, prefix: str, files: dict[str, bytes], manifest: Manifest) -> bytes:
         listed = tuple(

@@ -54,7 +54,7 @@ class Bookkeeper:
         lacking = nonces - book.fillers.keys()
         if lacking:
             unsigned = await ledger.prepare_filler()
-            signed = {nonce: ledger.sign(unsigned, nonce).raw for nonce in lacking}
+            signed = {nonce: (await ledger.sign(unsigned, nonce)).raw for nonce in lacking}
             revised = msgspec.structs.replace(book, fillers={**book.fillers, **signed})
             await self._cluster.save_nonce_book(ledger.chain_id, ledger.signer, revised)
             return

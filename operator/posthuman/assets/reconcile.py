@@ -36,7 +36,7 @@ from posthuman.assets.observed import (
 from posthuman.assets.publication_id import publication_id
 from posthuman.assets.steps import unused_nonces
 from posthuman.assets.story import story
-from posthuman.chain import UnsignedTransaction
+from posthuman.chain import Transaction, UnsignedTransaction
 from posthuman.errors import Conflict, PosthumanError, TransientError, UserError
 from posthuman.ports import Clock, Cluster, Ledger
 
@@ -53,6 +53,7 @@ class AssetReconciler:
         self._waiting_since: dict[str, datetime] = {}
         self._next_since: dict[str, datetime] = {}
         self._sent: set[str] = set()  # hashes of open transactions
+        self._refused: set[str] = set()  # UIDs of assets of which the signer signs nothing
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; seconds until the next is due by itself. Raises TransientError."""
@@ -127,26 +128,43 @@ class AssetReconciler:
     async def _sign(
         self, seen: Observed, status: AssetStatus, action: Sign, ledger: Ledger
     ) -> TransactionRecord:
-        """Gas and fees first: once the nonce is reserved, nothing but a crash delays its bytes."""
+        """Gas and fees first: once the nonce is reserved, nothing but a crash or a remote signer
+        delays its bytes."""
         try:
             unsigned = await _prepare(action, ledger)
         except UserError:
             await self._books.fill(unused_nonces(seen), ledger)
             raise
         nonces = seen.nonces or await ledger.nonces()
+        uid = seen.asset.metadata.uid
+        if uid in self._refused and not unused_nonces(seen):
+            await ledger.sign(unsigned, nonces.pending)  # thrown away: asked before a nonce is used
         name = holder(status.publication_id, action.step)
         nonce = await self._books.reserve(name, nonces, ledger)
-        signed = ledger.sign(unsigned, nonce)
+        signed = await self._signed(uid, unsigned, nonce, ledger)
         return TransactionRecord(step=action.step, nonce=nonce, hash=signed.hash, raw=signed.raw)
 
+    async def _signed(
+        self, uid: str, unsigned: UnsignedTransaction, nonce: int, ledger: Ledger
+    ) -> Transaction:
+        """What a signer refuses must not hold up everybody else's later nonces: it is used up."""
+        try:
+            signed = await ledger.sign(unsigned, nonce)
+        except UserError:
+            self._refused.add(uid)
+            await self._books.fill(frozenset({nonce}), ledger)
+            raise
+        self._refused.discard(uid)
+        return signed
+
     async def _replace(self, record: TransactionRecord, ledger: Ledger) -> TransactionRecord:
-        """Where no more can be offered, the old bytes are brought again."""
+        """Where no more can be offered, or nobody signs it, the old bytes are brought again."""
         try:
             unsigned = await ledger.prepare_replacement(record.raw)
-        except TransientError:
+            signed = await ledger.sign(unsigned, record.nonce)
+        except (TransientError, UserError):
             await ledger.send(record.raw)
             raise
-        signed = ledger.sign(unsigned, record.nonce)
         self._next_since.pop(record.hash, None)
         replaced = (record.hash, *record.replaced)
         return msgspec.structs.replace(record, hash=signed.hash, raw=signed.raw, replaced=replaced)

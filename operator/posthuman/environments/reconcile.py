@@ -152,7 +152,16 @@ class EnvironmentReconciler:
         except PosthumanError as error:
             return "", [Part("ChainReachable", "False", error.reason, str(error))]
         reachable = Part("ChainReachable", "True", "Reachable", f"chain {chain.chain_id}")
-        return ledger.signer, [reachable, purse(ledger.signer, balance_wei)]
+        return ledger.signer, [reachable, await _funded(ledger, balance_wei)]
+
+
+async def _funded(ledger: Ledger, balance_wei: int) -> Part:
+    """Whether the signer can sign, and pay."""
+    try:
+        await ledger.check_signer()
+    except PosthumanError as error:
+        return Part("SignerFunded", "False", error.reason, str(error))
+    return purse(ledger.signer, balance_wei)
 
 
 def purse(signer: str, balance_wei: int) -> Part:

@@ -16,7 +16,7 @@ SignerOf = Callable[[ComputeEnvironment], Awaitable[ReceiptSigner]]
 
 
 class Receipts:
-    """Signing is deterministic and keeps nothing, so it may be done any number of times."""
+    """Signing keeps nothing, so it may be done any number of times."""
 
     def __init__(self, store_of: StoreOf, signer_of: SignerOf) -> None:
         self._store_of = store_of
@@ -32,7 +32,7 @@ class Receipts:
         try:
             manifest, digest = await (await self._store_of(environment)).manifest(results.prefix)
             signer = await self._signer_of(environment)
-            content = issued(job, results, manifest, digest, signer)
+            content = await issued(job, results, manifest, digest, signer)
         except PosthumanError as error:
             return Unsigned(error.reason, str(error))
         return Issued(receipt_key(results.prefix), content, signer.address)

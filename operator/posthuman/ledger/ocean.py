@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from eth_account.signers.local import LocalAccount
 from eth_typing import BlockNumber, ChecksumAddress, HexStr
 from web3 import AsyncWeb3
 from web3.constants import ADDRESS_ZERO
@@ -45,6 +44,7 @@ from posthuman.ledger.account import account_of
 from posthuman.ledger.contracts import Deployment, abi_of, deployment_of
 from posthuman.ledger.creations import Creations, created_in, factory_contract
 from posthuman.ledger.fees import GWEI, SMALLEST_TIP_WEI, FeePolicy
+from posthuman.ledger.keys import LocalKey, SigningKey
 from posthuman.ledger.logs import address_topic, logs_between
 from posthuman.ledger.rpc import Web3, open_web3, translated
 from posthuman.ledger.sales import dispenser_of, exchange_of
@@ -70,10 +70,16 @@ class Asked(NamedTuple):
 
 
 def open_ledger(rpc_url: str, private_key: bytes, chain: ChainSpec) -> OceanLedger:
-    """Connects to nothing yet. Raises UserError for a key or a chain that can't be used."""
+    """With a bare key. Connects to nothing yet. Raises UserError for a key or a chain that can't
+    be used."""
+    return ledger_with(LocalKey(account_of(private_key)), rpc_url, chain)
+
+
+def ledger_with(key: SigningKey, rpc_url: str, chain: ChainSpec) -> OceanLedger:
+    """The same with any key, which stays open when the ledger is closed."""
     return OceanLedger(
         open_web3(rpc_url),
-        account_of(private_key),
+        key,
         chain.chain_id,
         deployment_of(chain),
         chain.confirmations,
@@ -95,19 +101,20 @@ class OceanLedger:
     def __init__(
         self,
         web3: Web3,
-        account: LocalAccount,
+        key: SigningKey,
         chain_id: int,
         deployment: Deployment,
         confirmations: int,
         fees: FeePolicy,
     ) -> None:
         self._web3 = web3
-        self._signer = Signer(web3, account, chain_id, confirmations, fees)
+        self._key = key
+        self._signer = Signer(web3, key, chain_id, confirmations, fees)
         self._chain_id = chain_id
         self._height = 0  # the latest block that was told: a node that knows less of it lags
         self._deployment = deployment
         self._factory = factory_contract(web3, deployment)
-        self._creations = Creations(web3, deployment, account.address)
+        self._creations = Creations(web3, deployment, key.address)
 
     @property
     def chain_id(self) -> int:
@@ -237,8 +244,11 @@ class OceanLedger:
             data = call._encode_transaction_data()
         return await self._signer.prepare(str(call.address), str(data), doing)
 
-    def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
-        return self._signer.sign(unsigned, nonce)
+    async def check_signer(self) -> None:
+        await self._key.check()
+
+    async def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
+        return await self._signer.sign(unsigned, nonce)
 
     async def send(self, raw: str) -> None:
         await self._signer.send(raw)

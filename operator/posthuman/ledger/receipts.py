@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from eth_account.messages import encode_typed_data
-from eth_account.signers.local import LocalAccount
-
 from posthuman.ledger.account import account_of
+from posthuman.ledger.keys import LocalKey, SigningKey
 
 
 def open_receipt_signer(private_key: bytes, chain_id: int) -> KeySigner:
-    """Raises UserError for bytes that are no key."""
-    return KeySigner(account_of(private_key), chain_id)
+    """With a bare key. Raises UserError for bytes that are no key."""
+    return KeySigner(LocalKey(account_of(private_key)), chain_id)
 
 
 class KeySigner:
     """See ports.ReceiptSigner."""
 
-    def __init__(self, account: LocalAccount, chain_id: int) -> None:
-        self._account = account
+    def __init__(self, key: SigningKey, chain_id: int) -> None:
+        self._key = key
         self._chain_id = chain_id
 
     @property
@@ -31,9 +29,7 @@ class KeySigner:
     @property
     def address(self) -> str:
         """Checksummed."""
-        return str(self._account.address)
+        return str(self._key.address)
 
-    def sign(self, typed_data: Mapping[str, Any]) -> str:
-        """Deterministic (RFC 6979): the same bytes each time it is given the same."""
-        message = encode_typed_data(full_message=dict(typed_data))
-        return "0x" + self._account.sign_message(message).signature.hex().removeprefix("0x")
+    async def sign(self, typed_data: Mapping[str, Any]) -> str:
+        return await self._key.sign_typed_data(typed_data)

@@ -73,7 +73,7 @@ def _translate(error: Exception, doing: str) -> PosthumanError:
         return _rate_limited(doing)
     if isinstance(error, _UNREACHABLE):
         return TransientError(f"{doing}: {_unreachable(error)}", "ChainUnreachable")
-    return TransientError(f"{doing}: {type(error).__name__}: {_scrub(error)}", "ChainFault")
+    return TransientError(f"{doing}: {type(error).__name__}: {scrubbed(error)}", "ChainFault")
 
 
 def _rate_limited(doing: str) -> PosthumanError:
@@ -95,10 +95,10 @@ def _of_rpc(error: Web3RPCError, doing: str) -> PosthumanError:
         )
     if _UNDERPRICED in str(error).lower():
         return TransientError(
-            f"{doing}: the node wants a higher fee ({_scrub(error)}); it is raised by and by",
+            f"{doing}: the node wants a higher fee ({scrubbed(error)}); it is raised by and by",
             "Underpriced",
         )
-    return TransientError(f"{doing}: the node answers: {_scrub(error)}", "ChainFault")
+    return TransientError(f"{doing}: the node answers: {scrubbed(error)}", "ChainFault")
 
 
 def _unreachable(error: Exception) -> str:
@@ -107,5 +107,6 @@ def _unreachable(error: Exception) -> str:
     return f"the node can't be reached ({type(error).__name__})"
 
 
-def _scrub(error: Exception) -> str:
-    return _URL.sub("<url>", str(error))[:300]
+def scrubbed(said: object) -> str:
+    """What somebody else said, cut short, without the URLs in it."""
+    return _URL.sub("<url>", str(said))[:300]

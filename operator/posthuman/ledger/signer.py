@@ -9,7 +9,6 @@ import asyncio
 from decimal import Decimal
 
 import msgspec
-from eth_account.signers.local import LocalAccount
 from eth_typing import BlockNumber, HexStr
 from web3 import AsyncWeb3
 from web3.exceptions import Web3RPCError
@@ -18,6 +17,7 @@ from web3.types import BlockData, TxParams
 from posthuman.chain import SignerNonces, Spent, Transaction, UnsignedTransaction
 from posthuman.errors import TransientError, UserError
 from posthuman.ledger.fees import FeePolicy, Fees, Market, offered, raised
+from posthuman.ledger.keys import SigningKey
 from posthuman.ledger.raw import unsigned_of
 from posthuman.ledger.rpc import Web3, says_already_sent, translated
 
@@ -31,13 +31,13 @@ class Signer:
     def __init__(
         self,
         web3: Web3,
-        account: LocalAccount,
+        key: SigningKey,
         chain_id: int,
         confirmations: int,
         fees: FeePolicy,
     ) -> None:
         self._web3 = web3
-        self._account = account
+        self._key = key
         self._chain_id = chain_id
         self._confirmations = confirmations
         self._fees = fees
@@ -45,20 +45,20 @@ class Signer:
     @property
     def address(self) -> str:
         """Checksummed."""
-        return str(self._account.address)
+        return str(self._key.address)
 
     async def balance_wei(self) -> int:
         with translated(f"reading the balance of {self.address}"):
-            return await self._web3.eth.get_balance(self._account.address)
+            return await self._web3.eth.get_balance(self._key.address)
 
     async def has_sent(self) -> bool:
         """Whether any transaction of it was mined."""
         with translated(f"reading the nonce of {self.address}"):
-            return await self._web3.eth.get_transaction_count(self._account.address, "latest") > 0
+            return await self._web3.eth.get_transaction_count(self._key.address, "latest") > 0
 
     async def nonces(self) -> SignerNonces:
         """In one batch, so that one node answers all of it."""
-        eth, address = self._web3.eth, self._account.address
+        eth, address = self._web3.eth, self._key.address
         with translated(f"reading the nonces of {self.address}"):
             chain_id, block, mined, pending = await asyncio.gather(
                 eth.chain_id,
@@ -75,7 +75,7 @@ class Signer:
         """Transactions mined up to a block; `mined` of them up to the latest."""
         if wanted >= latest:
             return mined
-        return await self._web3.eth.get_transaction_count(self._account.address, max(wanted, 0))
+        return await self._web3.eth.get_transaction_count(self._key.address, max(wanted, 0))
 
     def check_chain_id(self, actual: int) -> None:
         """Raises UserError if the node serves another chain."""
@@ -103,12 +103,12 @@ class Signer:
         return self._spent_in(block, nonce, latest)
 
     async def _mined_by(self, block: int) -> int:
-        return await self._web3.eth.get_transaction_count(self._account.address, BlockNumber(block))
+        return await self._web3.eth.get_transaction_count(self._key.address, BlockNumber(block))
 
     def _spent_in(self, block: BlockData, nonce: int, latest: int) -> Spent | None:
         for found in block["transactions"]:
             if not isinstance(found, bytes) and (found["from"], found["nonce"]) == (
-                self._account.address,
+                self._key.address,
                 nonce,
             ):
                 count = latest - block["number"] + 1
@@ -119,12 +119,12 @@ class Signer:
         """With gas and fees. Raises UserError where it would revert, TransientError: PurseEmpty,
         FeeCeiling."""
         receiver = AsyncWeb3.to_checksum_address(to)
-        params: TxParams = {"from": self._account.address, "to": receiver, "data": HexStr(data)}
+        params: TxParams = {"from": self._key.address, "to": receiver, "data": HexStr(data)}
         with translated(doing):
             estimate, market, balance = await asyncio.gather(
                 self._web3.eth.estimate_gas(params),
                 self._market(),
-                self._web3.eth.get_balance(self._account.address),
+                self._web3.eth.get_balance(self._key.address),
             )
         gas, fees = int(estimate * GAS_MARGIN), offered(market, self._fees)
         self._check_purse(doing, gas * fees.max_wei, balance)
@@ -138,7 +138,7 @@ class Signer:
         doing = "raising a transaction's fee"
         with translated(doing):
             market, balance = await asyncio.gather(
-                self._market(), self._web3.eth.get_balance(self._account.address)
+                self._market(), self._web3.eth.get_balance(self._key.address)
             )
         fees = raised(Fees(max_wei=old.max_fee_wei, tip_wei=old.tip_wei), market, self._fees)
         self._check_purse(doing, old.gas * fees.max_wei, balance)
@@ -158,19 +158,9 @@ class Signer:
                 "PurseEmpty",
             )
 
-    def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
-        """The same bytes each time it is given the same."""
-        call: dict[str, int | HexStr] = {
-            "chainId": self._chain_id,
-            "nonce": nonce,
-            "to": HexStr(unsigned.to),
-            "value": 0,
-            "data": HexStr(unsigned.data),
-            "gas": unsigned.gas,
-        }
-        signed = self._account.sign_transaction({**call, **_price(unsigned)})
-        raw = AsyncWeb3.to_hex(signed.raw_transaction)
-        return Transaction(hash=AsyncWeb3.to_hex(signed.hash), raw=raw, nonce=nonce)
+    async def sign(self, unsigned: UnsignedTransaction, nonce: int) -> Transaction:
+        """A key that is here gives the same bytes each time it is given the same."""
+        return await self._key.sign_transaction(unsigned, nonce, self._chain_id)
 
     async def send(self, raw: str) -> None:
         """What the node has already is success."""
@@ -180,13 +170,3 @@ class Signer:
             except Web3RPCError as error:
                 if not says_already_sent(error):
                     raise
-
-
-def _price(unsigned: UnsignedTransaction) -> dict[str, int | HexStr]:
-    if unsigned.tip_wei is None:
-        return {"gasPrice": unsigned.max_fee_wei}
-    return {
-        "type": 2,
-        "maxFeePerGas": unsigned.max_fee_wei,
-        "maxPriorityFeePerGas": unsigned.tip_wei,
-    }

@@ -20,10 +20,10 @@ def due(job: ComputeJob, environment: ComputeEnvironment | None) -> Results | No
     return status.results if environment and environment.spec.chain else None
 
 
-def issued(
+async def issued(
     job: ComputeJob, results: Results, manifest: Manifest, digest: str, signer: ReceiptSigner
 ) -> bytes:
-    """receipt.json; the same bytes each time. Raises UserError: the manifest isn't the job's."""
+    """receipt.json. Raises UserError: the manifest isn't the job's; and what the signer raises."""
     if digest != results.manifest_digest:
         raise UserError(
             f"{results.prefix}/manifest.json is not the one that was exported; nothing is signed "
@@ -31,7 +31,7 @@ def issued(
             "ManifestMismatch",
         )
     receipt = receipt_of(job, results, manifest, signer.chain_id)
-    return encode_signed(receipt, signer.address, signer.sign(typed_data(receipt)))
+    return encode_signed(receipt, signer.address, await signer.sign(typed_data(receipt)))
 
 
 def receipt_key(prefix: str) -> str:

@@ -109,7 +109,7 @@ class AlgorithmPublisher:
                 f"a transaction of {self._ledger.signer} is on its way: wait until it is mined, "
                 "and run this again"
             )
-        return self._ledger.sign(unsigned, nonces.mined)
+        return await self._ledger.sign(unsigned, nonces.mined)
 
     async def _is_lost(self, signed: Transaction) -> bool:
         """Another transaction took its nonce."""
