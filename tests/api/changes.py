@@ -38,6 +38,12 @@ def _frozen_chain(field: str, value: object) -> Case:
     )
 
 
+REMOTE = {"urlSecret": {"name": "signer"}, "address": ALICE}
+REMOTE_CHAIN = {
+    "chainId": 8996,
+    "rpcUrlSecret": {"name": "chain", "key": "url"},
+    "remoteSigner": REMOTE,
+}
 PUBLISH = {"name": "GPT-2", "description": "500 more steps"}
 BAD_CHANGES = [
     _frozen_job("environmentRef", {"name": "other"}),
@@ -62,6 +68,9 @@ BAD_CHANGES = [
         (("spec.publish", IMMUTABLE_JOB),),
         old=job(publish=PUBLISH),
     ),
+    _frozen_job("order", {"agreementId": "1"}),
+    _frozen_job("order", {"agreementId": "1"}, old={"agreementId": "2"}),
+    _frozen_job("publish", PUBLISH | {"services": [{"kind": "train"}]}, old=PUBLISH),
     Case(
         "a stop taken back",
         job(stop=False),
@@ -75,6 +84,8 @@ BAD_CHANGES = [
     _frozen_asset("publicationId", "p-1"),
     _frozen_asset("reward", {"to": BOB, "amount": "1"}, old={"to": ALICE, "amount": "1"}),
     _frozen_asset("jobUid", "u-1"),
+    _frozen_asset("services", [{"kind": "train"}]),
+    _frozen_asset("pricing", {"kind": "Free"}),
     Case(
         "another work namespace",
         environment(workNamespace="other"),
@@ -96,4 +107,16 @@ BAD_CHANGES = [
     _frozen_chain("chainId", 1),
     _frozen_chain("signerSecret", {"name": "signer", "key": "other"}),
     _frozen_chain("contracts", {"erc721Factory": ALICE}),
+    Case(
+        "another account at a remote signer",
+        environment(chain=REMOTE_CHAIN | {"remoteSigner": REMOTE | {"address": BOB}}),
+        (("spec.chain.remoteSigner", IMMUTABLE),),
+        old=environment(chain=REMOTE_CHAIN),
+    ),
+    Case(
+        "a key that moves to a remote signer",
+        environment(chain=REMOTE_CHAIN),
+        (("spec.chain.signerSecret", IMMUTABLE), ("spec.chain.remoteSigner", IMMUTABLE)),
+        old=environment(chain=chain()),
+    ),
 ]

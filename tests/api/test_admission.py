@@ -16,6 +16,7 @@ from posthuman.errors import UserError
 from tests.api.bodies import BOB, Body, environment, good, job, text_input
 from tests.api.cases import BAD_RULES, GOOD, Case
 from tests.api.changes import BAD_CHANGES
+from tests.api.market import MARKET_BAD, MARKET_GOOD
 from tests.api.shapes import BAD_SHAPES, UNKNOWN_FIELDS
 
 FIELDS = st.sampled_from(
@@ -33,14 +34,14 @@ def title(case: object) -> str:
     return case.title if isinstance(case, Case) else ""
 
 
-@pytest.mark.parametrize("case", GOOD, ids=title)
+@pytest.mark.parametrize("case", [*GOOD, *MARKET_GOOD], ids=title)
 def test_a_good_object_is_admitted_and_can_be_read(case: Case) -> None:
     stored = admit(case.body, case.old)
     parse(stored, KINDS[case.body["kind"]])
     assert admit(stored, stored) == stored
 
 
-@pytest.mark.parametrize("case", [*BAD_SHAPES, *BAD_RULES, *BAD_CHANGES], ids=title)
+@pytest.mark.parametrize("case", [*BAD_SHAPES, *BAD_RULES, *MARKET_BAD, *BAD_CHANGES], ids=title)
 def test_a_bad_object_is_refused_with_every_path_and_sentence(case: Case) -> None:
     with pytest.raises(AdmissionError) as refused:
         admit(case.body, case.old)

@@ -11,6 +11,7 @@ from posthuman.api.admission import AdmissionError, admit
 from tests.api.bodies import Body, environment, job
 from tests.api.cases import BAD_RULES, GOOD, Case
 from tests.api.changes import BAD_CHANGES
+from tests.api.market import MARKET_BAD, MARKET_GOOD
 from tests.api.server import Refused, Server, prepared
 from tests.api.shapes import BAD_SHAPES, UNKNOWN_FIELDS
 from tests.api.test_admission import title
@@ -30,12 +31,12 @@ def apply(server: Server, case: Case) -> Body:
     return server.replace(case.body, case.old) if case.old else server.create(case.body)
 
 
-@pytest.mark.parametrize("case", GOOD, ids=title)
+@pytest.mark.parametrize("case", [*GOOD, *MARKET_GOOD], ids=title)
 def test_a_good_object_gets_the_same_defaults(server: Server, case: Case) -> None:
     assert apply(server, case)["spec"] == admit(case.body, case.old)["spec"]
 
 
-@pytest.mark.parametrize("case", [*BAD_SHAPES, *BAD_RULES, *BAD_CHANGES], ids=title)
+@pytest.mark.parametrize("case", [*BAD_SHAPES, *BAD_RULES, *MARKET_BAD, *BAD_CHANGES], ids=title)
 def test_a_bad_object_is_refused_in_the_same_words(server: Server, case: Case) -> None:
     with pytest.raises(AdmissionError) as here:
         admit(case.body, case.old)

@@ -179,6 +179,7 @@ class EnvironmentStatus(Wire, frozen=True, kw_only=True):
     running_jobs: int = 0
     queued_jobs: int = 0
     signer: str = ""
+    consumer_address: str = ""  # of chain.consumerKeySecret's key; empty: there is none
 
 
 class ComputeEnvironment(Wire, frozen=True, kw_only=True):

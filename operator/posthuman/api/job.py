@@ -209,7 +209,8 @@ class OrderRecord(Wire, frozen=True, kw_only=True):
     that it pays for and that no earlier job used; None: without a limit."""
 
     input: str  # name of the input that it pays for; "" for the algorithm
-    tx_id: str
+    tx_id: str  # of startOrder
+    reuse_tx_id: str = ""  # of the reuseOrder that the job names instead, if it does
     datatoken: str
     service_index: int = 0
     paid_seconds: float | None = None
