@@ -12,7 +12,8 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, Progress
 from posthuman.api.meta import Key
-from posthuman.jobs.steps import Anchor, Role, Step, StepState
+from posthuman.errors import SecretForbidden, TransientError
+from posthuman.jobs.steps import Anchor, Private, Role, Step, StepState
 from posthuman.local.objects import Objects
 from posthuman.ports import JobEvent, NonceBook, OrderClaim
 
@@ -27,6 +28,10 @@ class FakeCluster:
         self.made: list[Step] = []
         self.graces: list[float] = []  # that deleted steps were given, in seconds
         self.events: list[JobEvent] = []
+        self.closed: set[str] = set()  # namespaces whose Secrets the operator may not read
+        self.privates: dict[str, Private] = {}
+        self.owners: dict[str, str] = {}  # of privates, by name: the anchor
+        self.turns: dict[str, str] = {}
         self.writes = 0
         self.lease_is_ours = True
         self.epoch = "1-first"
@@ -75,7 +80,7 @@ class FakeCluster:
 
     # The port.
 
-    async def job(self, key: Key) -> ComputeJob | None:
+    async def job(self, key: Key, fresh: bool = False) -> ComputeJob | None:
         return self.objects.find(ComputeJob, key)
 
     async def asset(self, key: Key, fresh: bool = False) -> ModelAsset | None:
@@ -113,7 +118,10 @@ class FakeCluster:
         self.anchors.setdefault(Key(anchor.namespace, anchor.name), anchor)
 
     async def delete_anchor(self, namespace: str, name: str) -> None:
-        self.anchors.pop(Key(namespace, name), None)
+        gone = self.anchors.pop(Key(namespace, name), None)
+        self.privates = {n: p for n, p in self.privates.items() if self.owners[n] != name}
+        if gone:
+            self.turns = {n: job for n, job in self.turns.items() if job != gone.job_uid}
         for key in [key for key in self._steps if key.name.startswith(name)]:
             del self._steps[key]
 
@@ -173,6 +181,27 @@ class FakeCluster:
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
         return self.objects.secret(Key(namespace, name))
+
+    async def job_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        if namespace in self.closed:
+            raise SecretForbidden(f"the operator may not read Secret {namespace}/{name}")
+        return self.objects.secret(Key(namespace, name))
+
+    async def put_private(self, anchor: Anchor, private: Private) -> None:
+        if Key(anchor.namespace, anchor.name) not in self.anchors:
+            raise TransientError(f"{anchor.name} is gone", "NoAnchor")
+        self.privates[private.name] = private
+        self.owners[private.name] = anchor.name
+
+    async def delete_private(self, namespace: str, name: str) -> None:
+        self.privates.pop(name, None)
+
+    async def take_turn(self, anchor: Anchor, name: str) -> bool:
+        return self.turns.setdefault(name, anchor.job_uid) == anchor.job_uid
+
+    async def end_turn(self, anchor: Anchor, name: str) -> None:
+        if self.turns.get(name) == anchor.job_uid:
+            del self.turns[name]
 
     async def namespace_prepared(self, name: str) -> bool:
         return self.prepared

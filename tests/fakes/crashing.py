@@ -9,6 +9,7 @@ EFFECTS = frozenset(
     {
         *("create_anchor", "delete_anchor", "create_step", "delete_step", "create_asset"),
         *("delete_asset", "write_job", "write_asset", "write_environment", "set_finalizer"),
+        *("put_private", "delete_private", "take_turn", "end_turn"),
         *("delete_job", "save_nonce_book", "save_order_claim", "emit"),
         "put",
     }

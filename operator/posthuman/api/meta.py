@@ -21,6 +21,7 @@ LABEL_ROLE = f"{GROUP}/role"  # stage, run, export
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_MANAGED = "app.kubernetes.io/managed-by"  # = posthuman-operator
 LABEL_WORK_NAMESPACE = f"{GROUP}/work-namespace"  # "true" on a namespace the chart prepared
+LABEL_FOR_JOBS = f"{GROUP}/for-jobs"  # "true" on a Secret that its owner's jobs may name
 ANNOTATION_JOB = f"{GROUP}/job"  # "<namespace>/<name>": whom to wake
 
 

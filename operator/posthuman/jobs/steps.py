@@ -67,12 +67,44 @@ class Anchor(msgspec.Struct, frozen=True, kw_only=True):
     access_mode: str = "ReadWriteOnce"
 
 
+class PrivateFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a step alone is given: one key of a Secret of the job's namespace."""
+
+    file: str  # its name in the plan's private_dir
+    secret: str
+    key: str = ""  # the Secret's only key if empty
+
+
+class Private(msgspec.Struct, frozen=True, kw_only=True):
+    """A Secret of the work namespace that one step is given; `pulls`: a registry's credentials,
+    which the kubelet takes and no container sees."""
+
+    name: str
+    content: Mapping[str, bytes]
+    pulls: bool = False
+
+    def __repr__(self) -> str:
+        return f"Private({self.name})"
+
+
+def private_name(step_name: str) -> str:
+    """Of the Secret with the step's private files."""
+    return f"{step_name}-private"
+
+
+def pull_name(step_name: str) -> str:
+    """Of the Secret that pulls the step's image."""
+    return f"{step_name}-pull"
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work: `nodes` pods of one image that run one program and end.
 
     `image` is "jobkit", "algorithms" (which the adapter knows by its configuration) or a reference.
     `command` empty: jobkit's subcommand for the role, with `plan`. Not empty: a custom container's
     own entrypoint; the adapter keeps its output in the workspace's logs/algorithm.log.
+    `private` and `bought` make the step's Secret (`private_name`), which no other step is given;
+    `pull_secret` names one of the job's namespace, copied to `pull_name`.
     """
 
     name: str
@@ -89,6 +121,15 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     nodes: int = 1
     variables: Mapping[str, str] = {}
     store_credentials: bool = False
+    private: tuple[PrivateFile, ...] = ()
+    bought: tuple[str, ...] = ()  # DIDs that it downloads through the environment's provider
+    pull_secret: str = ""
+    code: str = ""  # the file that `command` runs, where a job brings its own code
+
+    @property
+    def has_private(self) -> bool:
+        """Whether it is given a Secret of its own."""
+        return bool(self.private or self.bought)
 
 
 class StepState(msgspec.Struct, frozen=True, kw_only=True):

@@ -89,6 +89,10 @@ class Children:
         grace = {"gracePeriodSeconds": max(0, round(grace_seconds))}
         await self._client.delete_all(PODS, namespace, f"{LABEL_JOB_NAME}={name}", grace)
 
+    async def known(self, anchor: Anchor) -> Anchor:
+        """The anchor with its UID. Raises TransientError if it is gone."""
+        return await self._with_workspace(anchor)
+
     async def _connect(self, anchor: Anchor, step: Step) -> Step:
         """A way between the ranks, made before their pods; the step learns rank 0's address."""
         await self._create(POLICIES, peers_policy(anchor, step))

@@ -6,7 +6,6 @@ cache at once, so that the next pass doesn't decide on what it has itself replac
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 
 from posthuman.api.asset import ModelAsset
@@ -16,7 +15,7 @@ from posthuman.api.meta import FINALIZER, LABEL_ATTEMPT, LABEL_WORK_NAMESPACE, K
 from posthuman.api.parse import Resource as OwnObject
 from posthuman.api.parse import dump, parse
 from posthuman.errors import NotFound
-from posthuman.jobs.steps import Anchor, Step, StepState
+from posthuman.jobs.steps import Anchor, Private, Step, StepState
 from posthuman.kube.cache import Cache
 from posthuman.kube.children import Children
 from posthuman.kube.claims import OrderClaims
@@ -25,6 +24,7 @@ from posthuman.kube.leases import Leases
 from posthuman.kube.names import LABEL_JOB_NAME
 from posthuman.kube.nonces import NonceBooks
 from posthuman.kube.observe import step_state
+from posthuman.kube.private import PrivateObjects, content_of
 from posthuman.kube.resources import JOBS, NAMESPACES, OWN, PODS, SECRETS
 from posthuman.kube.seen import SeenJob, seen_job, seen_pod
 from posthuman.kube.story import Story
@@ -51,6 +51,7 @@ class KubeCluster:
         self._nonces = nonces
         self._claims = claims
         self._progress = progress  # by the step's Job
+        self._private = PrivateObjects(client, children)
         self._story = Story(client)
 
     async def close(self) -> None:
@@ -58,8 +59,15 @@ class KubeCluster:
         await self._story.finish()
         await self._leases.release()
 
-    async def job(self, key: Key) -> ComputeJob | None:
-        return self._cache.compute_jobs.get(key)
+    async def job(self, key: Key, fresh: bool = False) -> ComputeJob | None:
+        if not fresh:
+            return self._cache.compute_jobs.get(key)
+        try:
+            body = await self._client.get(OWN["ComputeJob"], key.namespace, key.name)
+        except NotFound:
+            return None
+        self._cache.read("ComputeJob", body)
+        return parse(body, ComputeJob)
 
     async def asset(self, key: Key, fresh: bool = False) -> ModelAsset | None:
         if not fresh:
@@ -170,8 +178,22 @@ class KubeCluster:
         self._story.tell(event)
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
-        body = await self._client.get(SECRETS, namespace, name)
-        return {key: base64.b64decode(value) for key, value in (body.get("data") or {}).items()}
+        return content_of(await self._client.get(SECRETS, namespace, name))
+
+    async def job_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        return await self._private.job_secret(namespace, name)
+
+    async def put_private(self, anchor: Anchor, private: Private) -> None:
+        await self._private.put(anchor, private)
+
+    async def delete_private(self, namespace: str, name: str) -> None:
+        await self._private.delete(namespace, name)
+
+    async def take_turn(self, anchor: Anchor, name: str) -> bool:
+        return await self._private.take_turn(anchor, name)
+
+    async def end_turn(self, anchor: Anchor, name: str) -> None:
+        await self._private.end_turn(anchor, name)
 
     async def namespace_prepared(self, name: str) -> bool:
         try:

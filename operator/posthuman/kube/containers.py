@@ -6,7 +6,7 @@ closes the pod's network before the algorithm starts, is root with NET_ADMIN and
 
 from __future__ import annotations
 
-from jobkit.plan import PLAN_ENV, LaunchPlan
+from jobkit.plan import PLAN_ENV, LaunchPlan, StagePlan
 from posthuman.api.environment import SealKind
 from posthuman.api.quantities import parse_cpu_millis
 from posthuman.errors import UserError
@@ -16,6 +16,7 @@ from posthuman.kube.names import PLAN_FILE, PLAN_FOLDER, SEAL_PLAN_FILE, Manifes
 USER_ID = 65532  # "nonroot" of the distroless images; also the group that owns the workspace
 SUBCOMMANDS = {Role.STAGE: "fetch", Role.RUN: "launch", Role.EXPORT: "export"}
 NETWORK_INTERFACE = "eth0"  # what every CNI calls a pod's own interface
+PRIVATE_VOLUME = "private"  # of the stage step alone: what nobody else may see
 SEAL_RESOURCES = {"cpu": "50m", "memory": "64Mi"}
 
 # Runs "$@" with its output both on stdout and in the log that is exported ($LOG_FILE), and ends
@@ -173,7 +174,10 @@ def _workspace_mount(mount: Mount) -> Manifest:
 
 
 def _scratch_mounts(step: Step) -> list[Manifest]:
-    mounts = [{"name": "tmp", "mountPath": "/tmp"}]
+    mounts: list[Manifest] = [{"name": "tmp", "mountPath": "/tmp"}]
+    if step.has_private and isinstance(step.plan, StagePlan):
+        folder = step.plan.private_dir
+        mounts.append({"name": PRIVATE_VOLUME, "mountPath": folder, "readOnly": True})
     if step.plan is not None:
         mounts.append(_plan_mount())
     if step.resources.shared_memory:

@@ -11,8 +11,14 @@ import msgspec
 
 from jobkit.plan import LaunchPlan, SealPlan
 from posthuman.jobs.plans import grace_seconds
-from posthuman.jobs.steps import Anchor, Network, Role, Step
-from posthuman.kube.containers import USER_ID, main_container, needs_seal, seal_container
+from posthuman.jobs.steps import Anchor, Network, Role, Step, private_name, pull_name
+from posthuman.kube.containers import (
+    PRIVATE_VOLUME,
+    USER_ID,
+    main_container,
+    needs_seal,
+    seal_container,
+)
 from posthuman.kube.names import (
     ANNOTATION_PLAN,
     ANNOTATION_SEAL_PLAN,
@@ -33,6 +39,7 @@ from posthuman.kube.names import (
 
 MAX_ANNOTATION_BYTES = 128 * 1024  # Kubernetes allows 256 KiB for all of an object's together
 DEFAULT_GRACE_SECONDS = 30
+PRIVATE_MODE = 0o440  # for the step's user, by the pod's fsGroup
 
 
 class Images(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +138,7 @@ def pod_spec(anchor: Anchor, step: Step, images: Images) -> Manifest:
         "securityContext": _pod_security(),
         **_dns(step),
         **_scheduling(step),
+        **_pull_secrets(step),
         "initContainers": seal,
         "containers": [main_container(step, images.resolve(step.image))],
         "volumes": _volumes(anchor, step),
@@ -175,6 +183,11 @@ def _scheduling(step: Step) -> Manifest:
     }
 
 
+def _pull_secrets(step: Step) -> Manifest:
+    """For the kubelet, which pulls the image; no container sees them."""
+    return {"imagePullSecrets": [{"name": pull_name(step.name)}]} if step.pull_secret else {}
+
+
 def _node_selector(step: Step) -> dict[str, str]:
     hardware = step.environment.spec.hardware
     has_gpus = hardware.gpus_per_node > 0 and hardware.gpu_type
@@ -200,6 +213,9 @@ def _volumes(anchor: Anchor, step: Step) -> list[Manifest]:
     ]
     if step.plan is not None or needs_seal(step):
         volumes.append(_plan_volume(step))
+    if step.has_private:
+        secret = {"secretName": private_name(step.name), "defaultMode": PRIVATE_MODE}
+        volumes.append({"name": PRIVATE_VOLUME, "secret": secret})
     if size := step.resources.shared_memory:
         shared = {"medium": "Memory", "sizeLimit": size}
         volumes.append({"name": "shared-memory", "emptyDir": shared})

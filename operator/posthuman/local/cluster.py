@@ -18,8 +18,8 @@ from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
 from posthuman.api.meta import Key
 from posthuman.errors import Conflict
-from posthuman.jobs.steps import Anchor, Step, StepState
-from posthuman.local.layout import layout_of
+from posthuman.jobs.steps import Anchor, Private, Step, StepState
+from posthuman.local.layout import layout_of, write_private
 from posthuman.local.objects import Objects, Wake
 from posthuman.local.programs import Machine, programs_of
 from posthuman.local.running import RunningStep
@@ -49,6 +49,7 @@ class LocalCluster:
         self._anchors: dict[Key, Anchor] = {}
         self._doomed: set[Key] = set()  # anchors being deleted
         self._steps: dict[Key, RunningStep] = {}
+        self._turns: dict[str, str] = {}  # whose each turn is: a job's UID
         self._tasks: set[asyncio.Task[None]] = set()
 
     def on_change(self, wake: Wake) -> None:
@@ -62,8 +63,8 @@ class LocalCluster:
             step.terminate(CLOSE_GRACE_SECONDS)
         await asyncio.gather(*(step.ended() for step in self._steps.values()), *self._tasks)
 
-    async def job(self, key: Key) -> ComputeJob | None:
-        """The job, or None."""
+    async def job(self, key: Key, fresh: bool = False) -> ComputeJob | None:
+        """The job, or None; every read is fresh."""
         return self._objects.find(ComputeJob, key)
 
     async def asset(self, key: Key, fresh: bool = False) -> ModelAsset | None:
@@ -190,6 +191,30 @@ class LocalCluster:
         """A Secret document of the environment's file. Raises NotFound."""
         return self._objects.secret(Key(namespace, name))
 
+    async def job_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        """A Secret document beside the job: who wrote it there means it for the job."""
+        return self._objects.secret(Key(namespace, name))
+
+    async def put_private(self, anchor: Anchor, private: Private) -> None:
+        """Files that only this user can read."""
+        folder = layout_of(self._workdir, anchor.job).private / private.name
+        await asyncio.to_thread(write_private, folder, private.content)
+
+    async def delete_private(self, namespace: str, name: str) -> None:
+        """Absent is done."""
+        for anchor in self._anchors.values():
+            folder = layout_of(self._workdir, anchor.job).private / name
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def take_turn(self, anchor: Anchor, name: str) -> bool:
+        """One job at a time."""
+        return self._turns.setdefault(name, anchor.job_uid) == anchor.job_uid
+
+    async def end_turn(self, anchor: Anchor, name: str) -> None:
+        """If it is the job's."""
+        if self._turns.get(name) == anchor.job_uid:
+            del self._turns[name]
+
     async def namespace_prepared(self, name: str) -> bool:
         """A folder needs no preparing."""
         return True
@@ -239,8 +264,10 @@ class LocalCluster:
         for name, step in mine.items():
             await step.ended()
             self._steps.pop(name, None)
-        workspace = layout_of(self._workdir, anchor.job).workspace
-        await asyncio.to_thread(shutil.rmtree, workspace, ignore_errors=True)
+        layout = layout_of(self._workdir, anchor.job)
+        for folder in (layout.workspace, layout.private):
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        self._turns = {name: job for name, job in self._turns.items() if job != anchor.job_uid}
         del self._anchors[key]
         self._doomed.discard(key)
         self._wake("ComputeJob", anchor.job)

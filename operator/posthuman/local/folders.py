@@ -16,8 +16,12 @@ from jobkit.plan import ExportPlan, LaunchPlan, Plan, StagePlan
 from posthuman.errors import UserError
 from posthuman.jobs.steps import Mount
 
+PRIVATE_PATH = "/etc/posthuman-private"  # StagePlan's default
 ALGORITHMS_PATH = "/opt/posthuman/algorithms"  # in the algorithms image
-PLAN_PATHS = ("inputs_dir", "outputs_dir", "logs_dir", "staged_file", "log_file")
+PLAN_PATHS = (
+    *("inputs_dir", "ddos_dir", "transformations_dir", "private_dir"),
+    *("outputs_dir", "logs_dir", "staged_file", "log_file"),
+)
 
 
 class Folders(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,10 +64,12 @@ class Folders(msgspec.Struct, frozen=True, kw_only=True):
         return str(found)
 
 
-def folders_of(mounts: Sequence[Mount], workspace: Path, algorithms: Path) -> Folders:
-    """What a step with these mounts sees."""
+def folders_of(
+    mounts: Sequence[Mount], workspace: Path, algorithms: Path, private: Path
+) -> Folders:
+    """What a step with these mounts sees; `private`: its own private files."""
     mapped = {mount.path: workspace / mount.folder for mount in mounts}
-    return Folders(mapped={ALGORITHMS_PATH: algorithms, **mapped})
+    return Folders(mapped={ALGORITHMS_PATH: algorithms, PRIVATE_PATH: private, **mapped})
 
 
 def relocate(

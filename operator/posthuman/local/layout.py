@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -18,6 +20,11 @@ class JobLayout(msgspec.Struct, frozen=True, kw_only=True):
     def workspace(self) -> Path:
         """What all steps of the job share."""
         return self.root / "workspace"
+
+    @property
+    def private(self) -> Path:
+        """What one step alone is given; only a promise here, as one user runs all of them."""
+        return self.root / "private"
 
     @property
     def home(self) -> Path:
@@ -42,3 +49,11 @@ class JobLayout(msgspec.Struct, frozen=True, kw_only=True):
 def layout_of(workdir: Path, job: Key) -> JobLayout:
     """Of one job, by namespace and name, so that a person finds it."""
     return JobLayout(root=workdir / "jobs" / job.namespace / job.name)
+
+
+def write_private(folder: Path, content: Mapping[str, bytes]) -> None:
+    """The folder with these files and no others, for this user's eyes alone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    for name, value in content.items():
+        (folder / name).write_bytes(value)

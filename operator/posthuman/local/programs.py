@@ -7,6 +7,7 @@ algorithm that way. (It could still read this user's files: a laptop seals nothi
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import sys
@@ -23,7 +24,8 @@ from jobkit.plan import (
     StagePlan,
 )
 from posthuman.errors import UserError
-from posthuman.jobs.steps import Role, Step
+from posthuman.jobs.plans import LAUNCHER_SECONDS, grace_seconds
+from posthuman.jobs.steps import Role, Step, private_name
 from posthuman.local.folders import Folders, folders_of, relocate
 from posthuman.local.layout import JobLayout
 from posthuman.local.running import Program
@@ -38,6 +40,8 @@ NO_IMAGES = (
     "spec.algorithm.builtin, or apply the job to a cluster"
 )
 
+PYTHON = re.compile(r"python(3(\.\d+)?)?")
+
 AnyPlan = StagePlan | LaunchPlan | ExportPlan
 
 
@@ -51,18 +55,27 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 def programs_of(
     step: Step, layout: JobLayout, machine: Machine, credentials: Mapping[str, str]
 ) -> list[Program]:
-    """Write each node's plan and say what to start. Raises UserError for a container image."""
-    if step.plan is None or step.command or step.image not in IMAGES:
+    """Write each node's plan and say what to start. Raises UserError for a container image; code
+    that a job brings runs here without its image."""
+    plan = _own_code_plan(step) if step.code else step.plan
+    if plan is None or (not step.code and (step.command or step.image not in IMAGES)):
         raise UserError(NO_IMAGES, reason="ImagesNotSupported")
     layout.make()
     for mount in step.mounts:
         (layout.workspace / mount.folder).mkdir(parents=True, exist_ok=True)
-    folders = folders_of(step.mounts, layout.workspace, machine.algorithms)
-    raw = msgspec.json.encode(_adapt(relocate(step.plan, folders), step, machine))
+    private = layout.private / private_name(step.name)
+    folders = folders_of(step.mounts, layout.workspace, machine.algorithms, private)
+    raw = msgspec.json.encode(_adapt(relocate(plan, folders), step, machine))
     return [
         _program(step, index, layout, raw, {**_common(step, folders, machine), **credentials})
         for index in range(step.nodes)
     ]
+
+
+def _own_code_plan(step: Step) -> LaunchPlan:
+    """The launcher keeps its output, as the wrapper around a container's entrypoint does."""
+    grace = grace_seconds(step.environment) - LAUNCHER_SECONDS
+    return LaunchPlan(command=(*step.command, *step.args), nodes=step.nodes, grace_seconds=grace)
 
 
 def _adapt(plan: AnyPlan, step: Step, machine: Machine) -> AnyPlan:
@@ -85,8 +98,8 @@ def _processes_per_node(plan: LaunchPlan, step: Step) -> int:
 
 
 def _installed(word: str) -> str:
-    """The image's `python` is the one that runs us."""
-    return sys.executable if word == "python" else word
+    """An image's `python` is the one that runs us."""
+    return sys.executable if PYTHON.fullmatch(word) else word
 
 
 def _free_port() -> int:
