@@ -10,11 +10,16 @@ from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
 from posthuman.api.meta import FINALIZER
 from posthuman.api.parse import parse
+from posthuman.assets.did import did_of
 from posthuman.environments.catalogue import BuiltinFacts
 from posthuman.jobs.observed import Settings
 
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 ALICE = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+# What signs for the environment: anvil's last development account, and Alice's NFT by it.
+SIGNER = "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720"
+ALICE_NFT = "0x94099942864EA81cCF197E9D71ac53310b1468D8"
+ALICE_DID = did_of(ALICE_NFT, 8996)
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 CREATED = "2026-01-01T11:59:00Z"
 READY = {"type": "Ready", "status": "True", "reason": "Ready", "message": ""}
@@ -73,7 +78,7 @@ def environment(name: str = "a100", ready: bool = True, **spec: Any) -> ComputeE
             "hardware": {"gpusPerNode": 8, "cpuPerNode": "8", "memoryPerNode": "64Gi"},
             **spec,
         },
-        "status": {"conditions": [READY] if ready else []},
+        "status": {"conditions": [READY] if ready else [], "signer": SIGNER},
     }
     return parse(body, ComputeEnvironment)
 
@@ -127,6 +132,10 @@ def asset(name: str = "gpt2", namespace: str = "alice", ready: bool = True) -> M
             },
             "metadata": {"name": "GPT-2", "description": "the smallest of them"},
         },
-        "status": {"did": "did:op:" + "1" * 64, "conditions": [READY] if ready else []},
+        "status": {
+            "did": ALICE_DID,
+            "nft": ALICE_NFT,
+            "conditions": [READY] if ready else [],
+        },
     }
     return parse(body, ModelAsset)

@@ -9,7 +9,8 @@ import pytest
 
 from posthuman.api.asset import ModelAsset
 from posthuman.api.job import ImageAlgorithm
-from posthuman.environments.policy import program_digest, review, unknown_environment
+from posthuman.environments.policy import review, unknown_environment
+from posthuman.environments.program import program_digest
 from posthuman.environments.request import Request
 from posthuman.environments.verdict import Refusal, Verdict, Waiting
 from tests.builders import (

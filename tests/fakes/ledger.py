@@ -67,6 +67,11 @@ class FakeChain:
         self.orders: dict[str, Order] = {}  # by transaction; set by tests, block included
         self.calls: list[str] = []  # every request, by name
 
+    def put(self, creation: CreatedNFT, owner: str, *ddos: bytes) -> None:
+        """An NFT that was made long ago, and whose DDO was set so many times."""
+        said = [SetDDO(content=ddo, digest=hashlib.sha256(ddo).hexdigest()) for ddo in ddos]
+        self.nfts[creation.nft] = Nft(creation=creation, owner=owner, ddos=said)
+
     def mine(self) -> None:
         """One block, with every transaction whose nonce is next."""
         self.block += 1

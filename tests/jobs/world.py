@@ -18,9 +18,11 @@ from posthuman.jobs.steps import Role
 from posthuman.ledger.account import DEV_KEYS
 from posthuman.ledger.receipts import open_receipt_signer
 from posthuman.local.objects import Objects
-from posthuman.ports import Cluster, ReceiptSigner, ResultStore
-from tests.builders import SETTINGS, HeldClock, environment, job
+from posthuman.ports import ChainReader, Cluster, ReceiptSigner, ResultStore
+from tests.assets.lines import put_line
+from tests.builders import SETTINGS, HeldClock, asset, environment, job
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.ledger import FakeChain, FakeReader
 from tests.fakes.result_store import FakeResultStore
 
 UNTIL_REST = 12
@@ -34,6 +36,8 @@ class World:
         self.objects = Objects(now=self.clock.now)
         self.cluster = FakeCluster(self.objects)
         self.store = FakeResultStore()
+        self.chain = FakeChain()
+        put_line(self.chain, asset())
         self.key_missing = False
         self.reconciler = self.with_ports(self.cluster)
         made = self.objects.create(environment(**environment_spec))
@@ -45,7 +49,13 @@ class World:
         async def store_of(environment: ComputeEnvironment) -> ResultStore:
             return store or self.store
 
-        return JobReconciler(cluster, store_of, self.signer_of, self.clock, SETTINGS)
+        return JobReconciler(
+            cluster, store_of, self.signer_of, self.reader_of, self.clock, SETTINGS
+        )
+
+    async def reader_of(self, environment: ComputeEnvironment) -> ChainReader:
+        """Of the chain in memory."""
+        return FakeReader(self.chain)
 
     async def signer_of(self, environment: ComputeEnvironment) -> ReceiptSigner:
         """The environment's key; it can be taken away."""

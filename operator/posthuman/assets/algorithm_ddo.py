@@ -20,7 +20,7 @@ from posthuman.api.job import ImageAlgorithm
 from posthuman.assets.ddo import CONTEXT, VERSION, encode_ddo
 from posthuman.assets.did import did_of
 from posthuman.chain import CreatedNFT, Publication
-from posthuman.environments.policy import program_digest
+from posthuman.environments.program import program_digest
 from posthuman.errors import UserError
 
 REFERENCE = re.compile(

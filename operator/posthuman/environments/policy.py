@@ -6,18 +6,17 @@ checked by the stage step; everything the manifest alone tells is checked here, 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
-import rfc8785
 
 from posthuman.api.conditions import find_condition, is_true
-from posthuman.api.job import ImageAlgorithm
 from posthuman.api.quantities import parse_bytes, parse_cpu_millis, parse_duration_seconds
+from posthuman.assets.trust import review_custody
 from posthuman.environments.builtins import review_builtin
 from posthuman.environments.input_policy import review_inputs
 from posthuman.environments.preflight import review_models
+from posthuman.environments.program import program_digest
 from posthuman.environments.request import Request
 from posthuman.environments.tenants import review_tenant
 from posthuman.environments.verdict import Refusal, Verdict, Waiting
@@ -142,7 +141,8 @@ def _image(request: Request) -> Verdict:
             f'image "{image.reference}" is not in the environment\'s policy.allowedImages '
             f"({', '.join(policy.allowed_images) or 'none'}); use one of those, or a built-in",
         )
-    custody = [found.name for found in request.job.spec.inputs if found.asset_ref]
+    inputs = request.job.spec.inputs
+    custody = [found.name for found in inputs if found.asset_ref or request.assets.get(found.name)]
     program = program_digest(image)
     if custody and program not in policy.trusted_algorithms:
         return Refusal(
@@ -158,11 +158,8 @@ def _image(request: Request) -> Verdict:
     return None
 
 
-def program_digest(image: ImageAlgorithm) -> str:
-    """What trust names: sha256 of [image digest, entrypoint, args] as RFC 8785 JSON. The image
-    alone would be no program: with an entrypoint of one's own any image copies weights."""
-    named = [image.digest, list(image.entrypoint), list(image.args)]
-    return "sha256:" + hashlib.sha256(rfc8785.dumps(named)).hexdigest() if image.digest else ""
+def _custody(request: Request) -> Verdict:
+    return review_custody(request.job, request.environment, request.assets, request.custody)
 
 
 def _begins_with(reference: str, prefix: str) -> bool:
@@ -216,6 +213,7 @@ RULES: tuple[Callable[[Request], Verdict], ...] = (
     _builtin,
     _image,
     review_inputs,
+    _custody,
     review_models,
     _publish,
 )

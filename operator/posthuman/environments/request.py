@@ -10,6 +10,7 @@ from jobkit.manifest import ModelFacts
 from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
+from posthuman.assets.trust import Custody
 from posthuman.environments.catalogue import Catalogue
 
 
@@ -22,4 +23,5 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     assets: Mapping[str, ModelAsset | None]
     catalogue: Catalogue
     models: Mapping[str, ModelFacts] = {}
+    custody: Custody = Custody()  # of the assets, as the chain tells it
     allow_files: bool = False  # on a laptop `file:` is allowed below the manifest's folder

@@ -103,6 +103,7 @@ def _accept(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> bo
         assets=seen.input_assets,
         catalogue=seen.settings.catalogue,
         models=seen.input_models,
+        custody=seen.custody,
         allow_files=bool(seen.settings.file_root),
     )
     verdict = review(request)

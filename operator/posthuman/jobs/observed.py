@@ -11,6 +11,7 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, JobStatus
 from posthuman.api.meta import Key
+from posthuman.assets.trust import Custody
 from posthuman.environments.catalogue import Catalogue
 from posthuman.jobs.steps import DEFAULT_MASTER_PORT, Anchor, Role, Step, StepState
 
@@ -51,6 +52,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     environment_names: Sequence[str] = ()
     input_assets: Mapping[str, ModelAsset | None] = {}
     input_models: Mapping[str, ModelFacts] = {}  # of published ones, until the job is accepted
+    custody: Custody = Custody()  # of the published ones, as long as trust is asked for
     siblings: Sequence[ComputeJob] = ()
     work_namespace: str = ""  # as recorded, else the environment's
     anchor: bool = False

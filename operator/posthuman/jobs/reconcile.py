@@ -15,8 +15,11 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.conditions import find_condition, is_true
 from posthuman.api.job import FINISHED, ComputeJob, Phase
 from posthuman.api.meta import FINALIZER, Key
+from posthuman.assets.ancestry import Ancestry, ReaderOf
+from posthuman.assets.trust import Custody
 from posthuman.errors import Conflict, NotFound, PosthumanError, UserError
 from posthuman.jobs.attempts import open_attempt
+from posthuman.jobs.custody import custody_dids
 from posthuman.jobs.decide import decide
 from posthuman.jobs.draft import Draft
 from posthuman.jobs.observed import (
@@ -50,12 +53,14 @@ class JobReconciler:
         cluster: Cluster,
         store_of: StoreOf,
         signer_of: SignerOf,
+        reader_of: ReaderOf,
         clock: Clock,
         settings: Settings,
     ) -> None:
         self._cluster = cluster
         self._store_of = store_of
         self._receipts = Receipts(store_of, signer_of)
+        self._ancestry = Ancestry(reader_of, store_of)
         self._clock = clock
         self._settings = settings
         self._underway: dict[str, ComputeJob] = {}
@@ -136,6 +141,7 @@ class JobReconciler:
             missing=missing,
             input_assets=assets,
             input_models=await self._input_models(seen, assets),
+            custody=await self._custody(seen, assets),
             siblings=await self._siblings(seen.job),
         )
 
@@ -198,6 +204,15 @@ class JobReconciler:
         store = await self._store_of(environment)
         facts = {name: await _facts_of(store, asset) for name, asset in models.items()}
         return {name: found for name, found in facts.items() if found}
+
+    async def _custody(self, seen: Observed, assets: Mapping[str, ModelAsset | None]) -> Custody:
+        """Of an environment that can tell: without a chain nothing was published in it."""
+        environment, dids = seen.environment, custody_dids(seen.job, assets)
+        if environment is None or environment.spec.chain is None or not dids:
+            return Custody()
+        if not is_true(environment.status.conditions, "Ready"):
+            return Custody()
+        return await self._ancestry.look(environment, dids, seen.job.spec.algorithm.did)
 
     async def _siblings(self, job: ComputeJob) -> Sequence[ComputeJob]:
         """Jobs of the environment, as decided; read last and only while this one waits."""

@@ -1,0 +1,64 @@
+"""An algorithm's DDO, read for trust: Ocean's two checksums of it. Pure.
+
+`filesChecksum` is the sha256 of its files' contents, which only its provider can tell; ours have no
+file but the image, and name the digest of the folder that it was built from. The container's is
+sha256 of its entrypoint and image digest, as Ocean's provider computes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from jobkit.nesting import is_shallow
+from posthuman.assets.trust import AlgorithmFacts
+
+
+class _Container(msgspec.Struct, frozen=True):
+    entrypoint: str = ""
+    checksum: str = ""
+
+
+class _Algorithm(msgspec.Struct, frozen=True):
+    container: _Container = _Container()
+
+
+class _Ours(msgspec.Struct, frozen=True, rename="camel"):
+    code_digest: str = ""
+
+
+class _Extra(msgspec.Struct, frozen=True):
+    posthuman: _Ours = _Ours()
+
+
+class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    algorithm: _Algorithm = _Algorithm()
+    additional_information: _Extra = _Extra()
+
+
+class _DDO(msgspec.Struct, frozen=True):
+    metadata: _Metadata = _Metadata()
+
+
+def algorithm_in(ddo: bytes, did: str, creator: str, owner: str) -> AlgorithmFacts:
+    """Checksums are empty where the DDO isn't an algorithm's, or is encrypted."""
+    metadata = _read(ddo)
+    container, ours = metadata.algorithm.container, metadata.additional_information.posthuman
+    section = (container.entrypoint + container.checksum).encode()
+    return AlgorithmFacts(
+        did=did,
+        creator=creator,
+        owner=owner,
+        files_checksum=ours.code_digest.removeprefix("sha256:"),
+        container_section_checksum=hashlib.sha256(section).hexdigest() if section else "",
+    )
+
+
+def _read(ddo: bytes) -> _Metadata:
+    if not is_shallow(ddo.decode(errors="replace")):
+        return _Metadata()
+    try:
+        return msgspec.json.decode(ddo, type=_DDO).metadata
+    except msgspec.DecodeError:
+        return _Metadata()
