@@ -11,7 +11,14 @@ import typer
 
 from posthuman.cli.algorithm.commands import app as algorithm_app
 from posthuman.cli.ending import end_as_by_ctrl_c, end_with
-from posthuman.cli.options import DEFAULT_WORKDIR, Output, OutputOption, Workdir
+from posthuman.cli.options import (
+    DEFAULT_WORKDIR,
+    ChainFile,
+    Output,
+    OutputOption,
+    RpcOption,
+    Workdir,
+)
 
 app = typer.Typer(
     help="AI jobs where the models live: try a job on this machine, bring data, trace a model.",
@@ -216,6 +223,34 @@ def verify(
     from posthuman.cli.verify import verify_subject
 
     end_with(lambda: verify_subject(subject, workdir, output is Output.JSON))
+
+
+@app.command()
+def buy(
+    did: Annotated[str, typer.Argument(help="did:op: and 64 hex digits.")],
+    service: Annotated[
+        str, typer.Option("--service", help="train, infer or evaluate; an id of the DDO.")
+    ],
+    consumer: Annotated[
+        str, typer.Option("--consumer", help="Who may use it; default: you, who pay.")
+    ] = "",
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", help="Your key; default: $POSTHUMAN_PRIVATE_KEY."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Pay without being asked again.")] = False,
+    rpc: RpcOption = "",
+    environment: ChainFile = None,
+    workdir: Workdir = DEFAULT_WORKDIR,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Order a service of an asset with your own key; says first what it costs."""
+    from posthuman.cli.buy import Wish, buy_service
+    from posthuman.cli.chain_place import ChainPlace
+
+    wish = Wish(did=did, service=service, consumer=consumer)
+    place = ChainPlace(workdir=workdir, rpc_url=rpc, environment=environment)
+    end_with(lambda: buy_service(wish, place, key_file, yes, output is Output.JSON))
 
 
 @app.command()

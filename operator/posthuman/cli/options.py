@@ -21,3 +21,13 @@ OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Form of th
 Workdir = Annotated[
     Path, typer.Option("--workdir", help="Where everything is kept: store, chain, logs.")
 ]
+RpcOption = Annotated[
+    str,
+    typer.Option(
+        "--rpc", envvar="POSTHUMAN_RPC_URL", help="A node's URL; default: the workdir's own chain."
+    ),
+]
+ChainFile = Annotated[
+    Path | None,
+    typer.Option("--environment", help="ComputeEnvironment (and Secrets): its chain."),
+]

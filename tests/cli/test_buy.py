@@ -1,0 +1,141 @@
+"""`posthuman buy` against a real chain, as a person types it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import yaml
+from eth_account.signers.local import LocalAccount
+from typer.testing import CliRunner, Result
+
+from posthuman.assets.did import did_of
+from posthuman.cli.app import app
+from posthuman.ledger.account import balance_wei
+from posthuman.ledger.node import CHAIN_ID
+from tests.cli.conftest import an_environment
+from tests.ledger.market import asset_of, at_a_rate, market_fee, rich
+from tests.services.chain import Chain
+
+pytestmark = pytest.mark.chain
+T = TypeVar("T")
+ANSWER = Callable[..., Result]
+
+
+def now(awaited: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(awaited)
+
+
+@pytest.fixture
+def environment(chain: Chain, tmp_path: Path) -> Path:
+    """An environment's file, as its admin may hand it out: without Secrets."""
+    file = tmp_path / "lab.yaml"
+    spec = {
+        "chainId": CHAIN_ID,
+        "rpcUrlSecret": {"name": "chain-rpc"},
+        "signerSecret": {"name": "chain-signer"},
+        "contracts": {"erc721Factory": chain.contracts.erc721_factory},
+    }
+    file.write_text(yaml.safe_dump(an_environment(chain=spec)))
+    return file
+
+
+@pytest.fixture
+def buy(chain: Chain, environment: Path, tmp_path: Path) -> ANSWER:
+    def run(buyer: LocalAccount, *arguments: str) -> Result:
+        key = tmp_path / "key"
+        key.write_text(buyer.key.hex())
+        place = ("--rpc", chain.url, "--environment", str(environment), "--key-file", str(key))
+        return CliRunner().invoke(app, ["buy", *arguments, *place])
+
+    return run
+
+
+def said(result: Result) -> str:
+    return " ".join(result.stderr.split())
+
+
+def test_it_says_the_price_pays_and_prints_what_goes_under_the_input(
+    chain: Chain, buy: ANSWER
+) -> None:
+    owner, buyer = now(chain.new_account()), now(rich(chain, 20))
+    sale, fee = at_a_rate(chain, owner.address, "10"), market_fee(chain, owner.address, "5")
+    did = did_of(now(asset_of(chain, owner, sale, fee)).nft, CHAIN_ID)
+    asked = buy(buyer, did, "--service", "evaluate")
+    assert asked.exit_code == 2
+    assert "10.01 OCEAN (datatoken) 5 OCEAN (market fee) and the chain's gas" in said(asked)
+    assert "nothing was paid: say --yes" in said(asked)
+    paid = buy(buyer, did, "--service", "evaluate", "--yes", "-o", "json")
+    assert paid.exit_code == 0, paid.output
+    facts = json.loads(paid.stdout)
+    assert (facts["service"], facts["serviceIndex"], facts["consumer"]) == (
+        "evaluate", 2, buyer.address,
+    )  # fmt: skip
+    assert [cost["amount"] for cost in facts["costs"]] == ["10.01", "5"]
+    receipt = now(chain.rpc("eth_getTransactionReceipt", facts["order"]["txId"]))
+    assert receipt["status"] == "0x1"
+    left = now(balance_wei(chain.url, chain.contracts.ocean_token, buyer.address))
+    assert left == 20 * 10**18 - 15_010_000_000_000_000_000
+
+
+def test_the_lines_for_the_job_are_yaml(chain: Chain, buy: ANSWER) -> None:
+    owner, friend = now(rich(chain, 20)), now(chain.new_account())
+    sale = at_a_rate(chain, owner.address, "1")
+    did = did_of(now(asset_of(chain, owner, sale)).nft, CHAIN_ID)
+    result = buy(owner, did, "--service", "train", "--yes", "--consumer", friend.address)
+    assert result.exit_code == 0, result.output
+    order = yaml.safe_load(result.stdout.rpartition("\n#")[2].partition("\n")[2])["order"]
+    assert order["serviceId"] == "train"
+    assert order["txId"].startswith("0x") and len(order["txId"]) == 66
+    assert f"a job whose owner is {friend.address}" in result.stdout
+
+
+def test_too_few_tokens(chain: Chain, buy: ANSWER) -> None:
+    owner, buyer = now(chain.new_account()), now(chain.new_account())
+    did = did_of(now(asset_of(chain, owner, at_a_rate(chain, owner.address, "10"))).nft, CHAIN_ID)
+    result = buy(buyer, did, "--service", "train", "--yes")
+    assert result.exit_code == 2
+    assert "holds 0 OCEAN and needs 10.01 OCEAN" in said(result)
+
+
+def test_no_such_service_and_no_such_asset(chain: Chain, buy: ANSWER) -> None:
+    owner = now(chain.new_account())
+    did = did_of(now(asset_of(chain, owner)).nft, CHAIN_ID)
+    result = buy(owner, did, "--service", "sell", "--yes")
+    assert result.exit_code == 2
+    assert 'has no service "sell": choose one of train, infer, evaluate' in said(result)
+    result = buy(owner, "did:op:" + 64 * "0", "--service", "train")
+    assert result.exit_code == 1
+    assert "has no NFT with the DID" in said(result)
+
+
+def test_a_node_of_another_chain_and_none_at_all(
+    chain: Chain, environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTHUMAN_PRIVATE_KEY", "01" * 32)
+    did = "did:op:" + 64 * "0"
+    result = CliRunner().invoke(
+        app, ["buy", did, "--service", "train", "--workdir", str(tmp_path / "none")]
+    )
+    assert result.exit_code == 2
+    assert "holds no chain: name a node's URL" in said(result)
+    environment.write_text(environment.read_text().replace(str(CHAIN_ID), "137"))
+    monkeypatch.setenv("POSTHUMAN_RPC_URL", chain.url)
+    result = CliRunner().invoke(
+        app, ["buy", did, "--service", "train", "--environment", str(environment)]
+    )
+    assert result.exit_code == 2
+    assert f"answers for chain {CHAIN_ID}, the environment is on 137" in said(result)
+
+
+def test_without_a_key_nothing_is_asked_of_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POSTHUMAN_PRIVATE_KEY", raising=False)
+    arguments = ["buy", "did:op:" + 64 * "0", "--service", "train", "--rpc", "http://127.0.0.1:1"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "no key to pay with" in said(result)
+    assert "no DID" in said(CliRunner().invoke(app, ["buy", "x", "--service", "train"]))
