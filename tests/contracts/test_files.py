@@ -94,6 +94,18 @@ async def test_other_bytes_are_no_manifest(place: Place) -> None:
         await place.files.manifest("jobs/u1")
 
 
+async def test_check_passes_where_the_store_answers(place: Place) -> None:
+    await place.files.check()
+
+
+@pytest.mark.s3
+async def test_check_fails_where_it_refuses_us(s3_server: S3Server) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "test-access", "AWS_SECRET_ACCESS_KEY": "wrong"}
+    spec = StoreSpec(url=f"s3://{s3_server.bucket}/x", endpoint=s3_server.endpoint)
+    with pytest.raises(TransientError, match="credentials"):
+        await open_files(spec, keys).check()
+
+
 def test_another_scheme_is_the_admins_mistake() -> None:
     with pytest.raises(UserError, match="s3://bucket/prefix"):
         open_files(StoreSpec(url="gs://bucket"), {})

@@ -12,8 +12,10 @@ from litestar.di import Provide
 
 from posthuman.errors import PosthumanError
 from posthuman.gateway.access_log import AccessLog
+from posthuman.gateway.depth import refuse_deep_body
 from posthuman.gateway.health import health_router
 from posthuman.gateway.ocean.routes import ocean_router
+from posthuman.gateway.people.router import people_router
 from posthuman.gateway.problems import answer_problem
 from posthuman.gateway.service import Gateway
 from posthuman.gateway.slow_clients import SlowClients
@@ -30,13 +32,14 @@ def create_app(gateway: Gateway, *, debug: bool = False) -> Litestar:
 
     limits = gateway.settings.limits
     return Litestar(
-        route_handlers=ROUTERS,
+        route_handlers=[*ROUTERS, people_router(gateway)],
         dependencies={"gateway": Provide(the_gateway, sync_to_thread=False)},
         exception_handlers={PosthumanError: answer_problem, Exception: answer_problem},
         middleware=[
             AccessLog(),
             SlowClients(limits.idle_receive_seconds, limits.idle_send_seconds),
         ],
+        before_request=refuse_deep_body,
         request_max_body_size=limits.body_bytes,
         lifespan=[tending(gateway)],
         logging_config=None,

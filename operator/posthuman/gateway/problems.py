@@ -77,6 +77,16 @@ def _told(error: Exception) -> tuple[int, str, str, dict[str, str]]:
         case UserError():
             return 400, str(error), error.reason, {}
         case HTTPException():
-            return error.status_code, error.detail, "", dict(error.headers or {})
+            reason = HTTPStatus(error.status_code).phrase.title().replace(" ", "")
+            return error.status_code, _sentence(error), reason, dict(error.headers or {})
         case _:
             return 500, "an error of the gateway's own; its log says more", "InternalError", {}
+
+
+def _sentence(error: HTTPException) -> str:
+    """What the framework refused, argument by argument where it says which."""
+    if error.status_code == 413:
+        return "the body is too large for this gateway; bring large data in as an upload"
+    found = error.extra if isinstance(error.extra, list) else []
+    named = [f"{one.get('key', '')}: {one.get('message', '')}" for one in found if one]
+    return "; ".join(named) or error.detail

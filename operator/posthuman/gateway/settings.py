@@ -11,6 +11,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes: int = 2 * 1024 * 1024  # the raw code in it goes to a Secret, which holds 1 MiB
     idle_receive_seconds: float = 20.0  # between two pieces of a body
     idle_send_seconds: float = 60.0  # until a client takes the next piece of an answer
+    requests_per_second: float = 20.0  # of one caller, at one replica
+    requests_at_once: int = 200
     nonce_seconds: float = 300.0  # how old a signed request may be, and how far ahead of our clock
 
 
