@@ -18,12 +18,22 @@ from posthuman.environments.reconcile import EnvironmentReconciler, ObserveBalan
 from posthuman.errors import NotFound, UserError
 from posthuman.jobs.observed import Settings
 from posthuman.jobs.reconcile import JobReconciler
+from posthuman.ledger.account import account_of
 from posthuman.ledger.keyring import KeyMaterial, KeyRing, LocalMaterial, RemoteMaterial
 from posthuman.ledger.keys import SigningKey
 from posthuman.ledger.ocean import ledger_with
 from posthuman.ledger.reader import open_reader
 from posthuman.ledger.receipts import KeySigner
-from posthuman.ports import ChainReader, Clock, Cluster, Ledger, ReceiptSigner, ResultStore
+from posthuman.ports import (
+    ChainReader,
+    Clock,
+    Cluster,
+    Ledger,
+    Provider,
+    ReceiptSigner,
+    ResultStore,
+)
+from posthuman.provider.ocean import OceanProvider
 from posthuman.store.results import open_results
 
 STORE_KEYS = {
@@ -62,9 +72,10 @@ def build(
     ledgers = Adapters(clock, chain_material, _open_ledger)
     signers = Adapters(clock, chain_material, _open_signer)
     readers = Adapters(clock, partial(_rpc_material, cluster), _open_reader)
+    providers = Adapters(clock, partial(_provider_material, cluster), _open_provider)
     return {
         "ComputeJob": JobReconciler(
-            cluster, stores.of, signers.of, readers.of, clock, settings
+            cluster, stores.of, signers.of, readers.of, clock, settings, providers.of
         ),
         "ModelAsset": AssetReconciler(cluster, stores.of, ledgers.of, clock),
         "ComputeEnvironment": EnvironmentReconciler(
@@ -98,6 +109,14 @@ class RpcMaterial(msgspec.Struct, frozen=True):
 
     spec: ChainSpec
     rpc_url: bytes
+
+
+class ProviderMaterial(msgspec.Struct, frozen=True):
+    """What a provider is bought at with; a chain without a metadata cache is read itself."""
+
+    spec: ChainSpec
+    rpc_url: bytes
+    consumer_key: bytes
 
 
 class Adapters(Generic[Material, Opened]):
@@ -145,6 +164,11 @@ def _open_ledger(material: ChainMaterial) -> Ledger:
 
 def _open_reader(material: RpcMaterial) -> ChainReader:
     return open_reader(material.rpc_url.decode().strip(), material.spec)
+
+
+def _open_provider(material: ProviderMaterial) -> Provider:
+    reader = open_reader(material.rpc_url.decode().strip(), material.spec)
+    return OceanProvider(material.spec, account_of(material.consumer_key), reader)
 
 
 def _open_signer(material: ChainMaterial) -> ReceiptSigner:
@@ -197,6 +221,20 @@ async def _key_material(cluster: Cluster, namespace: str, chain: ChainSpec) -> K
 async def _rpc_material(cluster: Cluster, environment: ComputeEnvironment) -> RpcMaterial:
     chain, namespace = _chain_of(environment), environment.spec.work_namespace
     return RpcMaterial(chain, await _value(cluster, namespace, chain.rpc_url_secret))
+
+
+async def _provider_material(cluster: Cluster, environment: ComputeEnvironment) -> ProviderMaterial:
+    chain, namespace = _chain_of(environment), environment.spec.work_namespace
+    if chain.consumer_key_secret is None:
+        raise NotFound(
+            f'environment "{environment.metadata.name}" has no spec.chain.consumerKeySecret',
+            reason="NoProvider",
+        )
+    return ProviderMaterial(
+        chain,
+        rpc_url=await _value(cluster, namespace, chain.rpc_url_secret),
+        consumer_key=await _value(cluster, namespace, chain.consumer_key_secret),
+    )
 
 
 def _chain_of(environment: ComputeEnvironment) -> ChainSpec:

@@ -272,10 +272,17 @@ class Provider(Protocol):
         """Raises NotFound, and UserError for one that can't be read."""
 
     async def token(self) -> ProviderAccess | None:
-        """A fresh token; None where this provider gives none. Raises UserError, TransientError."""
+        """A fresh token; None where this provider gives none."""
 
     async def tickets(self, dids: Sequence[str]) -> ProviderAccess:
         """Signatures made now, for downloads of these assets one after the other."""
+
+
+class Encryptor(Protocol):
+    """The provider that serves an environment's assets, and alone can decrypt what it encrypted."""
+
+    async def encrypt(self, chain_id: int, content: bytes) -> str:
+        """Hex with 0x, other each time. Raises TransientError, and UserError where it refuses."""
 
 
 class ChainReader(Protocol):

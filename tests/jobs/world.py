@@ -18,11 +18,12 @@ from posthuman.jobs.steps import Role
 from posthuman.ledger.account import DEV_KEYS
 from posthuman.ledger.receipts import open_receipt_signer
 from posthuman.local.objects import Objects
-from posthuman.ports import ChainReader, Cluster, ReceiptSigner, ResultStore
+from posthuman.ports import ChainReader, Cluster, Provider, ReceiptSigner, ResultStore
 from tests.assets.lines import put_line
 from tests.builders import SETTINGS, HeldClock, asset, environment, job
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.ledger import FakeChain, FakeReader
+from tests.fakes.provider import FakeProvider
 from tests.fakes.result_store import FakeResultStore
 
 UNTIL_REST = 12
@@ -38,6 +39,7 @@ class World:
         self.store = FakeResultStore()
         self.chain = FakeChain()
         put_line(self.chain, asset())
+        self.provider = FakeProvider()
         self.key_missing = False
         self.reconciler = self.with_ports(self.cluster)
         made = self.objects.create(environment(**environment_spec))
@@ -50,8 +52,18 @@ class World:
             return store or self.store
 
         return JobReconciler(
-            cluster, store_of, self.signer_of, self.reader_of, self.clock, SETTINGS
+            cluster,
+            store_of,
+            self.signer_of,
+            self.reader_of,
+            self.clock,
+            SETTINGS,
+            self.provider_of,
         )
+
+    async def provider_of(self, environment: ComputeEnvironment) -> Provider:
+        """Of the world's own."""
+        return self.provider
 
     async def reader_of(self, environment: ComputeEnvironment) -> ChainReader:
         """Of the chain in memory."""

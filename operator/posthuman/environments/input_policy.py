@@ -26,10 +26,14 @@ def review_inputs(request: Request) -> Verdict:
 
 
 def _input(request: Request, found: JobInput) -> Verdict:
-    if found.asset_ref:
+    if found.asset_ref or request.assets.get(found.name):
         return _asset(request, found)
+    if found.did:
+        return _elsewhere(request, found)
     if found.uri:
-        return _uri(request, found)
+        return review_uri(request, found)
+    if found.uri_secret_ref:
+        return None  # read by the stage step
     own = f"uploads/{request.job.spec.owner.lower()}/"
     if not found.upload.startswith(own):
         return Refusal(
@@ -42,7 +46,7 @@ def _input(request: Request, found: JobInput) -> Verdict:
 
 def _asset(request: Request, found: JobInput) -> Verdict:
     reference, asset = found.asset_ref, request.assets.get(found.name)
-    name = f"{reference.namespace}/{reference.name}" if reference else ""
+    name = f"{reference.namespace}/{reference.name}" if reference else found.did
     if asset is None:
         return Waiting(
             "AssetNotFound",
@@ -59,7 +63,20 @@ def _asset(request: Request, found: JobInput) -> Verdict:
     return None
 
 
-def _uri(request: Request, found: JobInput) -> Verdict:
+def _elsewhere(request: Request, found: JobInput) -> Verdict:
+    """A DID that no asset of the environment has: a provider's, where there is one (bought.py)."""
+    chain = request.environment.spec.chain
+    if chain and chain.provider_url:
+        return None
+    return Waiting(
+        "AssetNotFound",
+        f'input "{found.name}": no ModelAsset of this environment has the DID {found.did}, and it '
+        "has no chain.providerUrl to look elsewhere; correct the DID, or publish the asset here",
+    )
+
+
+def review_uri(request: Request, found: JobInput) -> Verdict:
+    """Of an input, or of code of one's own."""
     say = f'input "{found.name}": '
     try:
         parts = urlsplit(found.uri)

@@ -14,7 +14,10 @@ from posthuman.api.conditions import find_condition, is_true
 from posthuman.api.quantities import parse_bytes, parse_cpu_millis, parse_duration_seconds
 from posthuman.assets.trust import review_custody
 from posthuman.environments.builtins import review_builtin
+from posthuman.environments.images import begins_with
 from posthuman.environments.input_policy import review_inputs
+from posthuman.environments.orders import review_orders
+from posthuman.environments.own_code import review_sources
 from posthuman.environments.preflight import review_models
 from posthuman.environments.program import program_digest
 from posthuman.environments.request import Request
@@ -135,7 +138,7 @@ def _image(request: Request) -> Verdict:
     if image is None:
         return None
     policy = request.environment.spec.policy
-    if not any(_begins_with(image.reference, prefix) for prefix in policy.allowed_images):
+    if not any(begins_with(image.reference, prefix) for prefix in policy.allowed_images):
         return Refusal(
             "ImageNotAllowed",
             f'image "{image.reference}" is not in the environment\'s policy.allowedImages '
@@ -160,12 +163,6 @@ def _image(request: Request) -> Verdict:
 
 def _custody(request: Request) -> Verdict:
     return review_custody(request.job, request.environment, request.assets, request.custody)
-
-
-def _begins_with(reference: str, prefix: str) -> bool:
-    """`ghcr.io/acme` is a beginning of ghcr.io/acme/x and of ghcr.io/acme:1, not of …/acme-evil."""
-    rest = reference.removeprefix(prefix)
-    return reference.startswith(prefix) and (not rest or prefix[-1] in "/:" or rest[0] in "/:")
 
 
 def _parameters(request: Request) -> Verdict:
@@ -213,6 +210,8 @@ RULES: tuple[Callable[[Request], Verdict], ...] = (
     _builtin,
     _image,
     review_inputs,
+    review_sources,
+    review_orders,
     _custody,
     review_models,
     _publish,

@@ -7,9 +7,7 @@ from datetime import datetime
 import msgspec
 
 from posthuman.api.conditions import seconds_between, timestamp
-from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import Attempt, ComputeJob, JobStatus
-from posthuman.api.quantities import parse_duration_seconds
 from posthuman.jobs.plans import devices
 from posthuman.jobs.steps import StepState
 
@@ -51,15 +49,13 @@ def closed(
     return msgspec.structs.replace(revised(status, over), gpu_seconds=total)
 
 
-def seconds_left(
-    job: ComputeJob, environment: ComputeEnvironment, attempt: Attempt, now: datetime
-) -> float | None:
-    """Until the timeout, which counts running pods of all attempts; None before it runs."""
-    if not attempt.started_at:
-        return None
-    limit = parse_duration_seconds(job.spec.timeout or environment.spec.limits.max_duration)
-    spent = job.status.gpu_seconds / devices(job)
-    return limit - spent - seconds_between(attempt.started_at, timestamp(now))
+def running_seconds(job: ComputeJob, now: datetime) -> float:
+    """Of the pods of all attempts, the open one's so far."""
+    attempt = open_attempt(job.status)
+    ended = job.status.gpu_seconds / devices(job)
+    if attempt is None or not attempt.started_at:
+        return ended
+    return ended + max(0.0, seconds_between(attempt.started_at, timestamp(now)))
 
 
 def failure(attempt: Attempt, step: StepState) -> Attempt:

@@ -15,6 +15,7 @@ from posthuman.api.conditions import seconds_between, timestamp
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import FINISHED, InputRecord, JobInput, Phase
 from posthuman.api.meta import FINALIZER
+from posthuman.environments.orders import LEFT_TO_TIME, order_records, orders_of
 from posthuman.environments.policy import review, unknown_environment
 from posthuman.environments.preflight import estimate_of
 from posthuman.environments.request import Request
@@ -28,12 +29,16 @@ from posthuman.jobs.observed import (
     DeleteJob,
     DropFinalizer,
     Observed,
+    SaveClaim,
 )
+from posthuman.jobs.orders import claims_to_give_up, claims_to_take
 from posthuman.jobs.plans import base_name
 from posthuman.jobs.publishing import publish
 from posthuman.jobs.running import halt, living_pods, run
 from posthuman.jobs.signing import sign_off
 from posthuman.jobs.staging import stage
+
+ORDER_RECHECK_SECONDS = 15.0  # no watch tells what happens on the chain
 
 
 def decide(seen: Observed, now: datetime) -> Decision:
@@ -104,6 +109,8 @@ def _accept(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> bo
         catalogue=seen.settings.catalogue,
         models=seen.input_models,
         custody=seen.custody,
+        ddos=seen.ddos,
+        purchases=seen.purchases,
         allow_files=bool(seen.settings.file_root),
     )
     verdict = review(request)
@@ -113,6 +120,10 @@ def _accept(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> bo
     if verdict is not None:
         draft.condition("Accepted", "False", verdict.reason, verdict.message)
         draft.wait_for(Phase.PENDING, verdict)
+        if verdict in seen.purchases.values() or verdict.reason in LEFT_TO_TIME:
+            draft.look_again(ORDER_RECHECK_SECONDS)
+        return False
+    if not _claim(seen, request, draft):
         return False
     draft.update(inputs=tuple(_record(seen, found) for found in seen.job.spec.inputs))
     told = f"accepted by environment {environment.metadata.name}"
@@ -120,11 +131,32 @@ def _accept(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> bo
     return True
 
 
+def _claim(seen: Observed, request: Request, draft: Draft) -> bool:
+    """Which orders the job is going to use is written first, then they are taken, then it is
+    accepted: so it gives up what it took, wherever the operator dies."""
+    orders = orders_of(request)
+    records = order_records(orders)
+    if records != seen.job.status.orders:
+        draft.update(orders=records)
+        draft.wait(Phase.PENDING, "ClaimingOrders", "its orders are being marked as in use")
+        return False
+    if FINALIZER in seen.job.metadata.finalizers:
+        taken = claims_to_take(seen.job, orders.values(), draft.now)
+        draft.do(*(SaveClaim(claim) for claim in taken))
+    return True
+
+
+def _give_up_claims(seen: Observed, draft: Draft) -> None:
+    """With the running time that the job had."""
+    given_up = claims_to_give_up(seen.job, seen.claims, draft.now)
+    draft.do(*(SaveClaim(claim) for claim in given_up))
+
+
 def _record(seen: Observed, found: JobInput) -> InputRecord:
     """The input as it is now: what is fetched, and what the lineage will say."""
     asset = seen.input_assets.get(found.name)
     if asset is None:
-        return InputRecord(name=found.name, kind=found.kind)
+        return InputRecord(name=found.name, kind=found.kind, did=found.did)
     source = asset.spec.source
     return InputRecord(
         name=found.name,
@@ -149,6 +181,7 @@ def _without_environment(seen: Observed, draft: Draft) -> None:
 def _after_the_end(seen: Observed, draft: Draft) -> None:
     """The work namespace is cleared, the receipt is signed; the job itself goes when its time to
     live is over."""
+    _give_up_claims(seen, draft)
     if seen.anchor:
         draft.do(DeleteAnchor(seen.work_namespace, base_name(seen.job)))
     signed = sign_off(seen, draft)
@@ -174,4 +207,5 @@ def _tear_down(seen: Observed, draft: Draft) -> None:
         draft.do(DeleteAnchor(seen.work_namespace, base_name(seen.job)))
         draft.look_again(5)
         return
+    _give_up_claims(seen, draft)
     draft.do(DropFinalizer())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -13,7 +14,10 @@ from posthuman.api.job import ComputeJob, JobStatus
 from posthuman.api.meta import Key
 from posthuman.assets.trust import Custody
 from posthuman.environments.catalogue import Catalogue
+from posthuman.environments.purchase import Purchase
+from posthuman.environments.verdict import Waiting
 from posthuman.jobs.steps import DEFAULT_MASTER_PORT, Anchor, Role, Step, StepState
+from posthuman.ports import OrderClaim
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +56,10 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     environment_names: Sequence[str] = ()
     input_assets: Mapping[str, ModelAsset | None] = {}
     input_models: Mapping[str, ModelFacts] = {}  # of published ones, until the job is accepted
+    purchases: Mapping[str, Purchase | Waiting] = {}  # until the job is accepted
+    claims: Sequence[OrderClaim] = ()  # of a job at its end: those that it may have taken
     custody: Custody = Custody()  # of the published ones, as long as trust is asked for
+    ddos: Mapping[str, Mapping[str, Any]] = {}  # of what is bought elsewhere, until it is staged
     siblings: Sequence[ComputeJob] = ()
     work_namespace: str = ""  # as recorded, else the environment's
     anchor: bool = False
@@ -74,6 +81,12 @@ class AddFinalizer(msgspec.Struct, frozen=True):
 
 class DropFinalizer(msgspec.Struct, frozen=True):
     """Once nothing is left there."""
+
+
+class SaveClaim(msgspec.Struct, frozen=True):
+    """Take an order, or give it up; who comes second is refused, and looks again."""
+
+    claim: OrderClaim
 
 
 class CreateAnchor(msgspec.Struct, frozen=True):
@@ -104,6 +117,14 @@ class DeleteStep(msgspec.Struct, frozen=True):
     grace_seconds: float
 
 
+class DropPrivate(msgspec.Struct, frozen=True):
+    """What a stage step alone was given, once it has ended."""
+
+    anchor: Anchor
+    step_name: str
+    environment: ComputeEnvironment
+
+
 class CreateAsset(msgspec.Struct, frozen=True):
     """What the job publishes."""
 
@@ -131,10 +152,12 @@ class DeleteJob(msgspec.Struct, frozen=True):
 Action = (
     AddFinalizer
     | DropFinalizer
+    | SaveClaim
     | CreateAnchor
     | DeleteAnchor
     | CreateStep
     | DeleteStep
+    | DropPrivate
     | CreateAsset
     | DeleteAsset
     | PutReceipt

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Literal
 
+import msgspec
+
 from jobkit.plan import (
     AlgorithmFacts,
     ExportPlan,
@@ -26,10 +28,28 @@ from posthuman.environments.worker import (
     worker_memory_bytes,
 )
 from posthuman.jobs.observed import Observed
+from posthuman.jobs.sources import (
+    CODE_PATH,
+    brings_code,
+    input_folder,
+    is_oceans,
+    named_elsewhere,
+    private_files,
+    pull_secret,
+    short,
+    stage_algorithm,
+    with_source,
+    words_of,
+)
 from posthuman.jobs.steps import Anchor, Mount, Network, Resources, Role, Step
 from posthuman.receipts.content import identity_of
 
+RAW_CODE = "raw"  # the name of code that has none
 JOBKIT = Resources(cpu="250m", memory="1Gi")
+OCEANS_MOUNTS = (  # what else an algorithm of Ocean's finds
+    Mount(folder="ddos", path="/data/ddos", read_only=True),
+    Mount(folder="transformations", path="/data/transformations", read_only=True),
+)
 LAUNCHER_SECONDS = 5.0  # for the launcher itself, after the algorithm's grace
 
 
@@ -64,7 +84,8 @@ def anchor_of(job: ComputeJob, environment: ComputeEnvironment) -> Anchor:
 def wanted_stage(seen: Observed, environment: ComputeEnvironment, attempt: int) -> Step:
     """Bring the inputs in, with a network and without a GPU."""
     job = seen.job
-    inputs = tuple(_stage_input(found, job) for found in job.spec.inputs)
+    inputs = tuple(_stage_input(found, seen) for found in job.spec.inputs)
+    named = named_elsewhere(job)
     policy = UriPolicy(
         allowed_schemes=environment.spec.policy.allowed_uri_schemes,
         allowed_private_cidrs=environment.spec.policy.allowed_private_cidrs,
@@ -75,11 +96,17 @@ def wanted_stage(seen: Observed, environment: ComputeEnvironment, attempt: int) 
         store=_store(environment),
         inputs=inputs,
         uri_policy=policy,
+        algorithm=stage_algorithm(seen),
+        ddos={one.did: dict(seen.ddos.get(one.did, {})) for one in named},
         parameters=job.spec.parameters,
         allow_pickles=environment.spec.policy.allow_pickles,
         preflight=_preflight(job, environment),
     )
-    return _jobkit_step(job, environment, Role.STAGE, attempt, plan)
+    return msgspec.structs.replace(
+        _jobkit_step(job, environment, Role.STAGE, attempt, plan),
+        private=private_files(job),
+        bought=tuple(one.did for one in named),
+    )
 
 
 def _preflight(job: ComputeJob, environment: ComputeEnvironment) -> Preflight | None:
@@ -101,7 +128,8 @@ def _preflight(job: ComputeJob, environment: ComputeEnvironment) -> Preflight | 
 def wanted_run(seen: Observed, environment: ComputeEnvironment, attempt: int) -> Step:
     """The algorithm, sealed."""
     job = seen.job
-    image, builtin = job.spec.algorithm.image, job.spec.algorithm.builtin
+    builtin = job.spec.algorithm.builtin
+    image = _own_image(job)
     return Step(
         name=step_name(job, Role.RUN, attempt),
         role=Role.RUN,
@@ -111,15 +139,27 @@ def wanted_run(seen: Observed, environment: ComputeEnvironment, attempt: int) ->
         command=image.entrypoint if image else (),
         args=image.args if image else (),
         resources=_worker_resources(job, environment),
-        mounts=_run_mounts(attempt),
+        mounts=_run_mounts(job, attempt),
         network=Network.PEERS,
         environment=environment,
         nodes=job.spec.nodes,
         variables=_variables(seen, environment, attempt),
+        pull_secret=pull_secret(job),
+        code=CODE_PATH if brings_code(job) else "",
     )
 
 
-def _run_mounts(attempt: int) -> tuple[Mount, ...]:
+def _own_image(job: ComputeJob) -> ImageAlgorithm | None:
+    """What isn't a built-in runs in an image of its own, its code brought by the stage step or
+    not."""
+    container = job.spec.algorithm.container
+    if container is None:
+        return job.spec.algorithm.image
+    words = words_of(container.entrypoint)
+    return ImageAlgorithm(reference=container.image, digest=container.digest, entrypoint=words)
+
+
+def _run_mounts(job: ComputeJob, attempt: int) -> tuple[Mount, ...]:
     """Outputs are an attempt's own, so that nothing a dead one left is taken for a result; scratch
     outlives attempts and is never exported: checkpoints go there."""
     return (
@@ -127,6 +167,7 @@ def _run_mounts(attempt: int) -> tuple[Mount, ...]:
         Mount(folder=outputs_folder(attempt), path="/data/outputs"),
         Mount(folder="logs", path="/data/logs"),
         Mount(folder="scratch", path="/data/scratch"),
+        *(OCEANS_MOUNTS if is_oceans(job) else ()),
     )
 
 
@@ -208,15 +249,18 @@ def _launch_plan(seen: Observed, environment: ComputeEnvironment, algorithm: str
 
 def _variables(seen: Observed, environment: ComputeEnvironment, attempt: int) -> dict[str, str]:
     """Ocean's names for what an algorithm sees, and ours beside them."""
-    folders = {found.name: f"/data/inputs/{found.name}" for found in seen.job.spec.inputs}
-    dids = [found.did for found in seen.job.status.inputs if found.did]
+    job = seen.job
+    folders = {one.name: f"/data/inputs/{input_folder(one, job)}" for one in job.spec.inputs}
+    dids = [found.did for found in job.status.inputs if found.did]
     return {
         "VOLUME": "/data",
         "INPUTS": "/data/inputs",
         "OUTPUTS": "/data/outputs",
         "LOGS": "/data/logs",
-        "DIDS": json.dumps(dids),
-        "TRANSFORMATION_DID": "",
+        "DIDS": json.dumps([short(did) for did in dids] if is_oceans(job) else dids),
+        "TRANSFORMATION_DID": short(job.spec.algorithm.did),
+        **({"secret": ""} if is_oceans(job) else {}),
+        **({"ALGO": CODE_PATH} if brings_code(job) else {}),
         "SCRATCH": "/data/scratch",
         "POSTHUMAN_INPUTS": json.dumps(folders),
         "POSTHUMAN_ATTEMPT": str(attempt),
@@ -234,9 +278,10 @@ def _permissions(environment: ComputeEnvironment) -> dict[str, str]:
     return {name: "1" for name, is_allowed in allowed.items() if is_allowed}
 
 
-def _stage_input(found: JobInput, job: ComputeJob) -> StageInput:
-    record = next((record for record in job.status.inputs if record.name == found.name), None)
-    return StageInput(
+def _stage_input(found: JobInput, seen: Observed) -> StageInput:
+    inputs = seen.job.status.inputs
+    record = next((record for record in inputs if record.name == found.name), None)
+    plain = StageInput(
         name=found.name,
         kind=found.kind,
         asset=record.prefix if record else "",
@@ -245,10 +290,14 @@ def _stage_input(found: JobInput, job: ComputeJob) -> StageInput:
         uri=found.uri,
         sha256=found.sha256,
     )
+    return with_source(plain, found, seen)
 
 
 def _algorithm_facts(seen: Observed) -> AlgorithmFacts:
     algorithm = seen.job.spec.algorithm
+    if (image := _own_image(seen.job)) and brings_code(seen.job):  # the digest: once it is staged
+        name = algorithm.did or RAW_CODE
+        return AlgorithmFacts(name=name, did=algorithm.did, image=_reference(image))
     if algorithm.image:
         return AlgorithmFacts(name=algorithm.image.reference, digest=algorithm.image.digest)
     name = algorithm.builtin.name if algorithm.builtin else ""

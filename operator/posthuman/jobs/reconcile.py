@@ -13,7 +13,7 @@ import msgspec
 from jobkit.manifest import Manifest, ModelFacts
 from posthuman.api.asset import ModelAsset
 from posthuman.api.conditions import find_condition, is_true
-from posthuman.api.job import FINISHED, ComputeJob, Phase
+from posthuman.api.job import FINISHED, ComputeJob, JobInput, Phase
 from posthuman.api.meta import FINALIZER, Key
 from posthuman.assets.ancestry import Ancestry, ReaderOf
 from posthuman.assets.trust import Custody
@@ -22,6 +22,7 @@ from posthuman.jobs.attempts import open_attempt
 from posthuman.jobs.custody import custody_dids
 from posthuman.jobs.decide import decide
 from posthuman.jobs.draft import Draft
+from posthuman.jobs.listings import Listings
 from posthuman.jobs.observed import (
     Action,
     AddFinalizer,
@@ -34,11 +35,15 @@ from posthuman.jobs.observed import (
     DeleteJob,
     DeleteStep,
     DropFinalizer,
+    DropPrivate,
     Observed,
     PutReceipt,
+    SaveClaim,
     Settings,
 )
 from posthuman.jobs.plans import base_name, results_prefix, step_name
+from posthuman.jobs.private import PrivateParts, ProviderOf
+from posthuman.jobs.purchases import Purchases
 from posthuman.jobs.receipts import Receipts, SignerOf, StoreOf
 from posthuman.jobs.steps import Role, StepState
 from posthuman.jobs.story import story
@@ -56,11 +61,15 @@ class JobReconciler:
         reader_of: ReaderOf,
         clock: Clock,
         settings: Settings,
+        provider_of: ProviderOf,
     ) -> None:
         self._cluster = cluster
         self._store_of = store_of
         self._receipts = Receipts(store_of, signer_of)
         self._ancestry = Ancestry(reader_of, store_of)
+        self._listings = Listings(provider_of)
+        self._private = PrivateParts(cluster, provider_of)
+        self._purchases = Purchases(cluster, store_of, reader_of, clock)
         self._clock = clock
         self._settings = settings
         self._underway: dict[str, ComputeJob] = {}
@@ -142,6 +151,9 @@ class JobReconciler:
             input_assets=assets,
             input_models=await self._input_models(seen, assets),
             custody=await self._custody(seen, assets),
+            ddos=await self._listings.look(seen.job, seen.environment, assets),
+            purchases=await self._purchases.look(seen.job, seen.environment, assets),
+            claims=await self._purchases.held(seen.job),
             siblings=await self._siblings(seen.job),
         )
 
@@ -184,13 +196,15 @@ class JobReconciler:
         """Needed until the job is accepted; after that its own record counts."""
         if is_true(job.status.conditions, "Accepted"):
             return {}
-        return {
-            found.name: await self._cluster.asset(
-                Key(found.asset_ref.namespace, found.asset_ref.name)
-            )
-            for found in job.spec.inputs
-            if found.asset_ref
-        }
+        named = [found for found in job.spec.inputs if found.asset_ref or found.did]
+        return {found.name: await self._asset_of(job, found) for found in named}
+
+    async def _asset_of(self, job: ComputeJob, found: JobInput) -> ModelAsset | None:
+        """None, too, for a DID that is no asset of the environment."""
+        if found.asset_ref:
+            return await self._cluster.asset(Key(found.asset_ref.namespace, found.asset_ref.name))
+        assets = await self._cluster.assets_of(job.spec.environment_ref.name)
+        return next((asset for asset in assets if asset.status.did == found.did), None)
 
     async def _input_models(
         self, seen: Observed, assets: Mapping[str, ModelAsset | None]
@@ -223,6 +237,8 @@ class JobReconciler:
         return tuple(self._underway.get(other.metadata.uid, other) for other in found)
 
     async def _act(self, job: ComputeJob, decision: Decision) -> None:
+        steps = [action.step for action in decision.actions if isinstance(action, CreateStep)]
+        await self._private.check(job, steps)
         for action in decision.actions:
             await self._perform(job, action)
 
@@ -233,12 +249,17 @@ class JobReconciler:
                 await cluster.set_finalizer("ComputeJob", key, True)
             case DropFinalizer():
                 await cluster.set_finalizer("ComputeJob", key, False)
+            case SaveClaim(claim):
+                await cluster.save_order_claim(claim)
             case CreateAnchor(anchor):
                 await cluster.create_anchor(anchor)
             case DeleteAnchor(namespace, name):
                 await cluster.delete_anchor(namespace, name)
             case CreateStep(anchor, step):
+                await self._private.make(anchor, step)
                 await cluster.create_step(anchor, step)
+            case DropPrivate(anchor, step_name, environment):
+                await self._private.drop(anchor, step_name, environment)
             case DeleteStep(namespace, name, grace_seconds):
                 await cluster.delete_step(namespace, name, grace_seconds)
             case CreateAsset(asset):

@@ -15,12 +15,14 @@ from posthuman.jobs.attempts import (
     open_attempt,
     opened,
     revised,
-    seconds_left,
+    running_seconds,
 )
 from posthuman.jobs.draft import Draft
-from posthuman.jobs.observed import CreateStep, DeleteStep, Observed
+from posthuman.jobs.limits import running_limit
+from posthuman.jobs.observed import CreateStep, DeleteStep, DropPrivate, Observed
 from posthuman.jobs.plans import anchor_of, grace_seconds, step_name, wanted_run
 from posthuman.jobs.pulling import unpullable
+from posthuman.jobs.sources import named_elsewhere, private_files
 from posthuman.jobs.steps import Role, StepState
 from posthuman.jobs.waiting import queue_time_over
 
@@ -65,7 +67,17 @@ def end_pods(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> i
     for step in _living(seen):
         if not step.terminating:
             draft.do(DeleteStep(seen.work_namespace, step.name, grace_seconds(environment)))
+            drop_private(seen, environment, draft, step)
     return living_pods(seen)
+
+
+def drop_private(
+    seen: Observed, environment: ComputeEnvironment, draft: Draft, step: StepState
+) -> None:
+    """What the stage step alone was given goes when it ends."""
+    job = seen.job
+    if step.role is Role.STAGE and (private_files(job) or named_elsewhere(job)):
+        draft.do(DropPrivate(anchor_of(job, environment), step.name, environment))
 
 
 def living_pods(seen: Observed) -> int:
@@ -156,15 +168,18 @@ def _follow(
 def _within_timeout(
     seen: Observed, environment: ComputeEnvironment, draft: Draft, attempt: Attempt
 ) -> None:
-    left = seconds_left(seen.job, environment, attempt, draft.now)
-    if left is None or left > 0:
-        draft.look_again(left or seen.settings.progress_interval_seconds)
+    if not attempt.started_at:
+        draft.look_again(seen.settings.progress_interval_seconds)
         return
-    limit = seen.job.spec.timeout or environment.spec.limits.max_duration
-    message = f"ran longer than its timeout of {limit}; ask for more in spec.timeout"
-    over = msgspec.structs.replace(attempt, reason="DeadlineExceeded", message=message)
+    limit = running_limit(seen.job, environment)
+    so_far = msgspec.structs.replace(seen.job, status=draft.status)
+    left = limit.seconds - running_seconds(so_far, draft.now)
+    if left > 0:
+        draft.look_again(left)
+        return
+    over = msgspec.structs.replace(attempt, reason=limit.reason, message=limit.message)
     draft.status = closed(seen.job, draft.status, over, None, draft.now)
-    draft.settle("Failed", "DeadlineExceeded", message)
+    draft.settle("Failed", limit.reason, limit.message)
 
 
 def _ended(seen: Observed, draft: Draft, attempt: Attempt, step: StepState) -> None:

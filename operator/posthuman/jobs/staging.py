@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import Phase
+from posthuman.environments.bought import bought, own_inputs, review_named
 from posthuman.environments.capacity import room_to_stage
 from posthuman.jobs.draft import Draft
 from posthuman.jobs.observed import CreateAnchor, CreateStep, Observed
 from posthuman.jobs.plans import anchor_of, wanted_stage
 from posthuman.jobs.pulling import unpullable
-from posthuman.jobs.running import CAPACITY_RECHECK_SECONDS
+from posthuman.jobs.running import CAPACITY_RECHECK_SECONDS, drop_private
 from posthuman.jobs.steps import Role, StepState
 from posthuman.jobs.waiting import queue_time_over
 
@@ -36,6 +37,12 @@ def _first(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> Non
 
 
 def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft, attempt: int) -> None:
+    changed = review_named(environment, bought(seen.job, own_inputs(seen.job)), seen.ddos)
+    if changed is not None:  # a DDO isn't what it was when the job was accepted
+        draft.wait(Phase.PENDING, changed.reason, changed.message)
+        draft.look_again(CAPACITY_RECHECK_SECONDS)
+        queue_time_over(seen, environment, draft)
+        return
     anchor = anchor_of(seen.job, environment)
     if not seen.anchor:
         draft.do(CreateAnchor(anchor))
@@ -49,10 +56,12 @@ def _follow(seen: Observed, environment: ComputeEnvironment, draft: Draft, step:
     draft.update(work_namespace=environment.spec.work_namespace)
     if step.state == "Succeeded":
         draft.done("Staged", _staged(step))
+        drop_private(seen, environment, draft, step)
     elif step.state == "Failed":
         _failed(seen, environment, draft, step)
     elif (failure := unpullable(seen, draft, step)) is not None:
         draft.settle("Failed", failure.reason, failure.message)
+        drop_private(seen, environment, draft, step)
     else:
         reason, message = step.reason or "Staging", step.message or "bringing in the inputs"
         draft.wait(Phase.STAGING, reason, message)
@@ -68,6 +77,7 @@ def _staged(step: StepState) -> str:
 
 def _failed(seen: Observed, environment: ComputeEnvironment, draft: Draft, step: StepState) -> None:
     """A wrong input fails the job; a fault of the place is tried again a few times."""
+    drop_private(seen, environment, draft, step)
     report = step.report
     reason = (report.reason if report else "") or step.reason or "StagingFailed"
     message = (report.message if report else "") or step.message or "the stage pod failed"

@@ -19,7 +19,7 @@ def woken_by_environment(jobs: Sequence[ComputeJob]) -> list[Key]:
 def woken_by_asset(asset: ModelAsset, jobs: Sequence[ComputeJob]) -> list[Key]:
     """The job that it came from, and jobs that wait for it as an input."""
     own = [asset.metadata.key] if asset.spec.job_uid else []
-    return own + [job.metadata.key for job in jobs if _waits_for(job, asset.metadata.key)]
+    return own + [job.metadata.key for job in jobs if _waits_for(job, asset)]
 
 
 def woken_by_job(job: ComputeJob, jobs: Sequence[ComputeJob]) -> list[Key]:
@@ -30,8 +30,10 @@ def woken_by_job(job: ComputeJob, jobs: Sequence[ComputeJob]) -> list[Key]:
     return [found.metadata.key for found in waiting[:FIRST_IN_LINE]]
 
 
-def _waits_for(job: ComputeJob, asset: Key) -> bool:
+def _waits_for(job: ComputeJob, asset: ModelAsset) -> bool:
     if job.status.phase not in (None, Phase.PENDING):
         return False
     references = [found.asset_ref for found in job.spec.inputs if found.asset_ref]
-    return any(Key(found.namespace, found.name) == asset for found in references)
+    if any(Key(found.namespace, found.name) == asset.metadata.key for found in references):
+        return True
+    return any(found.did and found.did == asset.status.did for found in job.spec.inputs)

@@ -1,0 +1,1 @@
+"""The Provider port over Ocean's provider and metadata cache, by HTTP."""
