@@ -78,6 +78,7 @@ async def test_what_is_not_there_is_none(world: World) -> None:
     key = Key(world.tenant, "absent")
     await world.settle()
     assert await world.cluster.job(key) is None
+    assert await world.cluster.job(key, fresh=True) is None
     assert await world.cluster.asset(key) is None
     assert await world.cluster.asset(key, fresh=True) is None
     assert await world.cluster.environment("absent") is None
@@ -94,6 +95,7 @@ async def test_a_status_is_read_back_at_once(world: World) -> None:
     assert found.status.phase is Phase.STAGING
     assert found.spec == job.spec
     assert found.metadata.resource_version != job.metadata.resource_version
+    assert await world.cluster.job(job.metadata.key, fresh=True) == found
 
 
 async def test_a_write_at_an_old_version_is_refused(world: World) -> None:
