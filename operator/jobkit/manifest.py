@@ -62,7 +62,10 @@ def encode_manifest(manifest: Manifest) -> bytes:
 
 def decode_manifest(raw: bytes) -> Manifest:
     """Raises msgspec.ValidationError or DecodeError for bytes that are no manifest."""
-    return msgspec.json.decode(raw, type=Manifest)
+    try:
+        return msgspec.json.decode(raw, type=Manifest)
+    except RecursionError as error:
+        raise msgspec.DecodeError("it is nested too deep") from error
 
 
 def digest_of(raw: bytes) -> str:

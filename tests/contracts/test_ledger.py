@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import lzma
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Protocol
 
 import msgspec
 import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
 
 from posthuman.assets.ddo import in_clear
 from posthuman.assets.did import did_of
@@ -24,12 +28,15 @@ from posthuman.chain import (
 )
 from posthuman.errors import TransientError, UserError
 from posthuman.ledger.account import account_of
-from posthuman.ledger.ocean import OceanLedger, open_ledger
+from posthuman.ledger.keyring import LocalMaterial, RemoteMaterial, open_key
+from posthuman.ledger.keys import SigningKey
+from posthuman.ledger.ocean import OceanLedger, ledger_with
 from posthuman.ledger.reader import OceanReader, open_reader
 from posthuman.ports import ChainReader, Ledger
 from tests.builders import ALICE, BOB
 from tests.fakes.ledger import FakeChain, FakeLedger, FakeReader
 from tests.services.chain import Chain, mined
+from tests.services.remote_signer import remote_signer
 
 DIGEST = "sha256:" + "d" * 64
 PARENT = "did:op:" + "1" * 64
@@ -73,9 +80,33 @@ class FakeGround:
         self._chain.mine()
 
 
+async def bare_key(account: LocalAccount, signers: AsyncExitStack) -> SigningKey:
+    """As a Secret holds it."""
+    return await open_key(LocalMaterial(account.key.hex().encode()))
+
+
+async def keystore_file(account: LocalAccount, signers: AsyncExitStack) -> SigningKey:
+    """Of one round, so that opening it takes no second."""
+    file = Account.encrypt(account.key, "open sesame", kdf="pbkdf2", iterations=1)
+    return await open_key(LocalMaterial(json.dumps(file).encode(), b"open sesame\n"))
+
+
+async def remote_key(account: LocalAccount, signers: AsyncExitStack) -> SigningKey:
+    """Of a service that answers as Web3Signer does."""
+    signer = await signers.enter_async_context(remote_signer(account, 8996))
+    key = await open_key(RemoteMaterial(signer.url.encode(), account.address))
+    signers.push_async_callback(key.close)
+    return key
+
+
+KeyOf = Callable[[LocalAccount, AsyncExitStack], Awaitable[SigningKey]]
+
+
 class RealGround:
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, key_of: KeyOf) -> None:
         self._chain = chain
+        self._key_of = key_of
+        self._signers = AsyncExitStack()
         self._opened: list[OceanLedger | OceanReader] = []
 
     async def ledger(
@@ -83,7 +114,8 @@ class RealGround:
     ) -> Ledger:
         account = await self._chain.new_account(purse_wei)
         spec = msgspec.structs.replace(self._chain.spec(confirmations), chain_id=chain_id)
-        ledger = open_ledger(self._chain.url, bytes(account.key), spec)
+        key = await self._key_of(account, self._signers)
+        ledger = ledger_with(key, self._chain.url, spec)
         self._opened.append(ledger)
         return ledger
 
@@ -101,15 +133,24 @@ class RealGround:
     async def close(self) -> None:
         for ledger in self._opened:
             await ledger.close()
+        await self._signers.aclose()
         await self._chain.rpc("evm_setAutomine", True)
 
 
-@pytest.fixture(params=["fake", pytest.param("anvil", marks=pytest.mark.chain)])
+@pytest.fixture(
+    params=[
+        pytest.param(None, id="fake"),
+        *(
+            pytest.param(kind, id=f"anvil-{kind.__name__}", marks=pytest.mark.chain)
+            for kind in (bare_key, keystore_file, remote_key)
+        ),
+    ]
+)
 async def ground(request: pytest.FixtureRequest) -> AsyncIterator[Ground]:
-    if request.param == "fake":
+    if request.param is None:
         yield FakeGround()
         return
-    real = RealGround(request.getfixturevalue("chain"))
+    real = RealGround(request.getfixturevalue("chain"), request.param)
     yield real
     await real.close()
 
@@ -138,6 +179,10 @@ async def counts(ledger: Ledger) -> tuple[int, int, int]:
 
 async def test_check_accepts_the_chain_of_the_environment(ground: Ground) -> None:
     await (await ground.ledger()).check()
+
+
+async def test_the_signer_can_be_asked_before_anything_is_signed(ground: Ground) -> None:
+    await (await ground.ledger()).check_signer()
 
 
 async def test_check_refuses_another_chain(ground: Ground) -> None:

@@ -45,7 +45,7 @@ def difference(signed: bytes, unsigned: UnsignedTransaction, nonce: int, chain_i
         return "one of another type"
     try:
         fields: Sequence[object] = rlp.decode(signed[1:] if dynamic else signed)
-    except rlp.DecodingError:
+    except rlp.exceptions.RLPException:
         return "no signed transaction"
     if not isinstance(fields, Sequence) or len(fields) != len(wanted) + 3:
         return "no signed transaction"
@@ -88,5 +88,5 @@ def sender_of(signed: bytes) -> str:
     """Checksummed address of whoever signed; empty where nobody can have."""
     try:
         return str(Account.recover_transaction(signed))
-    except (BadSignature, ValidationError, ValueError, TypeError):
+    except (BadSignature, ValidationError, rlp.exceptions.RLPException, ValueError, TypeError):
         return ""

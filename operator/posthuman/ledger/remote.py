@@ -11,7 +11,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 from eth_account import Account
@@ -28,7 +28,6 @@ from posthuman.errors import TransientError, UserError
 from posthuman.ledger.raw import difference, sender_of
 from posthuman.ledger.rpc import REQUEST_SECONDS, scrubbed
 
-UNKNOWN_METHOD: Final = (-32601, -32600)
 _FAULTS = (aiohttp.ClientError, asyncio.TimeoutError, OSError, Web3Exception, json.JSONDecodeError)
 _SIGNATURE = re.compile(r"0x([0-9a-f]{128})(00|01|1b|1c)")
 _V = {"00": "1b", "01": "1c"}
@@ -81,8 +80,9 @@ class RemoteKey:
         """The data travel as text: Web3Signer takes nothing else, nodes take both."""
         said = [self._address, json.dumps(typed_data)]
         answer = await self._answer("eth_signTypedData", said)
-        if _code(answer) in UNKNOWN_METHOD:  # nodes know it by its other name alone
-            answer = await self._answer("eth_signTypedData_v4", said)
+        if "result" not in answer:  # nodes know it by its other name alone
+            other = await self._answer("eth_signTypedData_v4", said)
+            answer = other if "result" in other else answer
         form = _SIGNATURE.fullmatch(str(self._result("eth_signTypedData", answer)).lower())
         signature = f"0x{form[1]}{_V.get(form[2], form[2])}" if form else ""
         if not form or _typed_by(typed_data, signature) != self._address:
@@ -126,11 +126,6 @@ def _unreachable(error: Exception) -> TransientError:
         "again by and by",
         "SignerUnreachable",
     )
-
-
-def _code(answer: Mapping[str, Any]) -> Any:
-    error = answer.get("error")
-    return error.get("code") if isinstance(error, dict) else None
 
 
 def _lower(value: Any) -> str:
