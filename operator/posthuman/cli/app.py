@@ -254,6 +254,22 @@ def buy(
 
 
 @app.command()
+def earnings(
+    subject: Annotated[str, typer.Argument(help="A DID, or an address.")],
+    rpc: RpcOption = "",
+    environment: ChainFile = None,
+    workdir: Workdir = DEFAULT_WORKDIR,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show what an asset or an address earned: orders, sales, fees, a market owner's share."""
+    from posthuman.cli.chain_place import ChainPlace
+    from posthuman.cli.earnings import show_earnings
+
+    place = ChainPlace(workdir=workdir, rpc_url=rpc, environment=environment)
+    end_with(lambda: show_earnings(subject, place, output is Output.JSON))
+
+
+@app.command()
 def demo(
     workdir: Workdir = Path(".demo"),
     steps: Annotated[

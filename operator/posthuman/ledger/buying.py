@@ -105,9 +105,7 @@ class Buyer:
         fee: ProviderFee = NO_PROVIDER_FEE,
     ) -> str:
         """Pay what was quoted, not more. Raises UserError, before paying: TokensMissing."""
-        await self._check_purse(quote)
-        await self._approve(quote.costs)
-        await self._acquire(quote)
+        await self.acquire(quote)
         call = self.quotes.token(quote.datatoken).functions.startOrder(
             AsyncWeb3.to_checksum_address(consumer or self.address),
             service_index,
@@ -115,6 +113,12 @@ class Buyer:
             NO_MARKET,
         )
         return await self._do(call, f"ordering service {service_index} of {quote.datatoken}")
+
+    async def acquire(self, quote: Quote) -> None:
+        """Get the datatoken, and allow the fees of its order. Raises UserError: TokensMissing."""
+        await self._check_purse(quote)
+        await self._approve(quote.costs)
+        await self._take(quote)
 
     async def reuse(self, datatoken: str, order_tx_id: str, fee: ProviderFee) -> str:
         """See `reuse_order`."""
@@ -162,7 +166,7 @@ class Buyer:
         if allowed < wei:
             await self._do(functions.approve(taker, wei), f"approving {wei} wei of {token}")
 
-    async def _acquire(self, quote: Quote) -> None:
+    async def _take(self, quote: Quote) -> None:
         token = AsyncWeb3.to_checksum_address(quote.datatoken)
         if quote.source is Source.DISPENSER:
             give = self.quotes.dispenser(quote.seller).functions.dispense

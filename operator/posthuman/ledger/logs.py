@@ -16,12 +16,14 @@ from posthuman.ledger.rpc import Web3
 BLOCKS_A_REQUEST = 10_000  # what public nodes commonly allow
 
 Topics = Sequence[str | list[str] | None]
+Addresses = ChecksumAddress | list[ChecksumAddress]
 
 
 async def logs_between(
-    web3: Web3, address: ChecksumAddress, topics: Topics, first: int, last: int
+    web3: Web3, address: Addresses, topics: Topics, first: int, last: int
 ) -> list[LogReceipt]:
-    """Oldest first; both blocks included. A topic None matches anything, a list any of it."""
+    """Oldest first; both blocks included. A topic None matches anything, a list any of
+    it; so does a list of addresses."""
     found: list[LogReceipt] = []
     size = BLOCKS_A_REQUEST
     while first <= last:
@@ -42,7 +44,7 @@ def address_topic(address: str) -> str:
 
 
 async def _logs(
-    web3: Web3, address: ChecksumAddress, topics: Topics, first: int, last: int
+    web3: Web3, address: Addresses, topics: Topics, first: int, last: int
 ) -> list[LogReceipt]:
     """Some nodes answer for blocks that they don't have yet as if nothing had happened there."""
     wanted: FilterParams = {

@@ -1,4 +1,4 @@
-"""`posthuman buy` against a real chain, as a person types it."""
+"""`posthuman buy` and `earnings` against a real chain, as a person types them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from posthuman.assets.did import did_of
 from posthuman.cli.app import app
 from posthuman.ledger.account import balance_wei
+from posthuman.ledger.buying import start_order
 from posthuman.ledger.node import CHAIN_ID
 from tests.cli.conftest import an_environment
 from tests.ledger.market import asset_of, at_a_rate, market_fee, rich
@@ -57,6 +58,11 @@ def buy(chain: Chain, environment: Path, tmp_path: Path) -> ANSWER:
 
 def said(result: Result) -> str:
     return " ".join(result.stderr.split())
+
+
+def earned(subject: str, chain: Chain, environment: Path, *form: str) -> Result:
+    place = ("--rpc", chain.url, "--environment", str(environment))
+    return CliRunner().invoke(app, ["earnings", subject, *place, *form])
 
 
 def test_it_says_the_price_pays_and_prints_what_goes_under_the_input(
@@ -139,3 +145,40 @@ def test_without_a_key_nothing_is_asked_of_the_chain(monkeypatch: pytest.MonkeyP
     assert result.exit_code == 2
     assert "no key to pay with" in said(result)
     assert "no DID" in said(CliRunner().invoke(app, ["buy", "x", "--service", "train"]))
+
+
+def test_earnings_of_an_asset_and_of_its_owner_who_is_the_market_too(
+    chain: Chain, environment: Path
+) -> None:
+    owner, buyer = now(chain.new_account()), now(rich(chain, 50))
+    sale, fee = at_a_rate(chain, owner.address, "10"), market_fee(chain, owner.address, "5")
+    asset = now(asset_of(chain, owner, sale, fee))
+    ordered = [now(start_order(chain.url, bytes(buyer.key), asset.datatoken, n)) for n in (0, 1)]
+    did = did_of(asset.nft, CHAIN_ID)
+    text = earned(did, chain, environment)
+    assert text.exit_code == 0, text.output
+    for line in (
+        "orders: 2",
+        "sold at the exchange: 2 datatokens for 20.02 OCEAN: 20 OCEAN the owner's, "
+        "0.02 OCEAN Ocean's community's",
+        "waiting at the exchange for the owner to collect: 20 OCEAN",
+        f"market fees: 10 OCEAN to {owner.address}",
+        f"infer for {buyer.address}, 5 OCEAN market fee: {ordered[1].tx_id}",
+    ):
+        assert line in text.stdout
+    facts = json.loads(earned(did, chain, environment, "-o", "json").stdout)
+    assert [order["service"] for order in facts["orders"]] == ["train", "infer"]
+    assert [order["txId"] for order in facts["orders"]] == [bought.tx_id for bought in ordered]
+    assert facts["waiting"][0]["amount"] == "20"
+    whole = earned(owner.address.lower(), chain, environment)
+    assert f"{owner.address} owns 1 asset" in whole.stdout
+    assert f"as a market's owner: 10 OCEAN\n  10 OCEAN of 2 orders of {did}" in whole.stdout
+    nothing = earned(buyer.address, chain, environment)
+    assert "owns 0 assets" in nothing.stdout
+    assert "as a market's owner: nothing" in nothing.stdout
+
+
+def test_earnings_of_what_is_neither(chain: Chain, environment: Path) -> None:
+    result = earned("alice", chain, environment)
+    assert result.exit_code == 2
+    assert '"alice" is neither a DID' in said(result)
