@@ -24,6 +24,7 @@ BUDGET_SECONDS = {
     "kube": 90,
     "ledger": 60,
     "local": 90,
+    "provider": 30,
     "seal": 150,
     "story": 330,
 }

@@ -134,6 +134,8 @@ class AlgorithmFacts(Plan, frozen=True, kw_only=True):
     name: str
     version: str = ""
     digest: str = ""  # sha256 of the folder (built-in), or of the image
+    did: str = ""  # of an algorithm that is an asset
+    image: str = ""  # that ran code which came as a file
 
 
 class ExportPlan(Plan, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from urllib.parse import quote, quote_plus
 
 import aiohttp
 import msgspec
@@ -37,6 +38,10 @@ STALE_TRIES = 20  # how often others may come between before a step gives up
 STALE_PAUSE_SECONDS = 0.2  # at most, between two of these tries
 MAX_ANSWER_BYTES = 1024 * 1024  # of what isn't a file
 SAID_CHARS = 300  # of a refusal that is quoted
+
+
+class ProofRefused(WorldFault):
+    """What this step was given to prove itself is no good any more; the next step gets more."""
 
 
 class FileFacts(msgspec.Struct, frozen=True, rename="camel"):
@@ -134,7 +139,7 @@ class Provider:
             f"the provider at {shown(self.url)} refuses every nonce of {self._access.consumer}; "
             "does something else download as this address, or has its token expired?"
         )
-        raise WorldFault("NonceRefused", message)
+        raise ProofRefused("NonceRefused", message)
 
     async def _ask(
         self, bought: Bought, index: int, start: int, user_data: str
@@ -142,7 +147,7 @@ class Provider:
         proof = self._proofs.next(bought.did, self._now_ns())
         if proof is None:
             message = f"no signature for {bought.did} is left; another attempt brings new ones"
-            raise WorldFault("SignaturesUsedUp", message)
+            raise ProofRefused("SignaturesUsedUp", message)
         headers = {"AuthToken": proof.token} if proof.token else {}
         if start:
             headers["Range"] = f"bytes={start}-"
@@ -173,7 +178,8 @@ class Provider:
         """What the provider says, without what may be secret in it."""
         text = " ".join(said.decode(errors="replace").split())
         for secret in filter(None, (self._access.token, user_data)):
-            text = text.replace(secret, "…")
+            for form in (secret, quote(secret), quote_plus(secret)):
+                text = text.replace(form, "…")
         message = f"the provider refuses {bought.did} (HTTP {status}): {text[:SAID_CHARS]}"
         if status in RETRIED_STATUSES:
             return WorldFault("SourceUnavailable", message)
@@ -200,7 +206,7 @@ class BoughtFile:
                 if size is None or reached >= size:
                     return
                 raise WorldFault("SourceUnavailable", f"it ends early, at {reached} of {size}")
-            except SourceChanged:
+            except (SourceChanged, ProofRefused):
                 raise
             except RETRIABLE as error:
                 if reached and not self.has_ranges:
@@ -245,5 +251,4 @@ def _query(access: ProviderAccess, bought: Bought, index: int, proof: Proof) -> 
 
 def _is_about_nonce(status: int, said: bytes) -> bool:
     """A provider says the same of a wrong signature and of a nonce that others overtook."""
-    text = said.lower()
-    return status in (400, 401) and (b"signature" in text or b"nonce" in text)
+    return status in (400, 401) and b"invalid signature" in said.lower()

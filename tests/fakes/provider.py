@@ -32,7 +32,9 @@ class FakeProvider:
         return ProviderAccess(consumer=CONSUMER, token=f"token-{self.tokens_given}")
 
     async def tickets(self, dids: Sequence[str]) -> ProviderAccess:
-        tickets = {did: (Ticket(n, f"0x{n}"),) for n, did in enumerate(dids, start=1)}
+        tickets: dict[str, tuple[Ticket, ...]] = {
+            did: (Ticket(n, f"0x{n}"),) for n, did in enumerate(dids, start=1)
+        }
         return ProviderAccess(consumer=CONSUMER, tickets=tickets)
 
 
