@@ -52,6 +52,13 @@ class Reconciler(Protocol):
     async def reconcile(self, key: Key) -> float | None: ...
 
 
+class Secrets(Protocol):
+    """Who may read what a store is opened with: the operator, and the gateway."""
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        """Raises NotFound, SecretForbidden."""
+
+
 class SystemClock:
     """The machine's clock."""
 
@@ -67,7 +74,7 @@ def build(
     observe_balance: ObserveBalance = lambda _chain_id, _signer, _wei: None,
 ) -> Mapping[str, Reconciler]:
     """The reconcilers, by kind, over one cluster."""
-    stores = Adapters(clock, partial(_store_material, cluster), _open_store)
+    stores = Adapters(clock, partial(store_material, cluster), _open_store)
     chain_material = partial(_chain_material, cluster, KeyRing())
     ledgers = Adapters(clock, chain_material, _open_ledger)
     signers = Adapters(clock, chain_material, _open_signer)
@@ -175,12 +182,13 @@ def _open_signer(material: ChainMaterial) -> ReceiptSigner:
     return KeySigner(material.key, material.spec.chain_id)
 
 
-async def _store_material(cluster: Cluster, environment: ComputeEnvironment) -> StoreMaterial:
+async def store_material(secrets: Secrets, environment: ComputeEnvironment) -> StoreMaterial:
+    """Raises NotFound, SecretForbidden, UserError."""
     store = environment.spec.store
     if store.credentials_secret is None:
         return StoreMaterial(store, {})
     namespace, name = environment.spec.work_namespace, store.credentials_secret.name
-    secret = await cluster.secret(namespace, name)
+    secret = await secrets.secret(namespace, name)
     missing = [key for key in STORE_KEYS if key not in secret]
     if missing:
         raise UserError(

@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from posthuman.gateway.json_log import JsonLines
 from tests.gateway.world import World
 
 
@@ -36,8 +37,9 @@ async def test_the_access_log_holds_nothing_that_could_be_used_again(
     query = {"owner": "0xabc", "jobId": "j", "providerSignature": "0xSIG", "nonce": "17", "x": "y"}
     async with World().client() as client:
         await client.get("/", params=query)
-    line = json.loads(caplog.messages[-1])
-    assert line["arguments"] == {"owner": "0xabc", "jobId": "j"}
-    assert line["status"] == 200
-    assert line["complete"]
-    assert "0xSIG" not in caplog.text
+    line = JsonLines().format(caplog.records[-1])
+    request = json.loads(line)["request"]
+    assert request["arguments"] == {"owner": "0xabc", "jobId": "j"}
+    assert request["status"] == 200
+    assert request["complete"]
+    assert "0xSIG" not in line

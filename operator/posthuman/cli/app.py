@@ -11,6 +11,7 @@ import typer
 
 from posthuman.cli.algorithm.commands import app as algorithm_app
 from posthuman.cli.ending import end_as_by_ctrl_c, end_with
+from posthuman.cli.gateway import gateway
 from posthuman.cli.options import (
     DEFAULT_WORKDIR,
     ChainFile,
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(algorithm_app, name="algorithm")
+app.command()(gateway)
 
 INSTALLED_ALGORITHMS = Path("/opt/posthuman/algorithms")  # in the operator's image
 

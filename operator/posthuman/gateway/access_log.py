@@ -10,10 +10,12 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from posthuman.gateway.json_log import REQUEST
+from posthuman.gateway.metrics import GatewayMetrics
 
 logger = logging.getLogger("posthuman.gateway.access")
 
@@ -27,6 +29,9 @@ class AccessLog(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
+    def __init__(self, metrics: GatewayMetrics) -> None:
+        self._metrics = metrics
+
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Count what passes."""
         entry = _Entry(scope)
@@ -38,7 +43,7 @@ class AccessLog(ASGIMiddleware):
         try:
             await next_app(scope, receive, counted)
         finally:
-            entry.log()
+            entry.log(self._metrics)
 
 
 class _Entry:
@@ -58,10 +63,16 @@ class _Entry:
             self._bytes += len(message["body"])
             self._complete = not message.get("more_body", False)
 
-    def log(self) -> None:
+    def log(self, metrics: GatewayMetrics) -> None:
+        seconds = time.monotonic() - self._began
+        method, route = (str(self._scope.get(name, "")) for name in ("method", "path_template"))
+        metrics.answered(method, route, self._status, seconds, self._bytes)
         if self._scope["path"] in QUIET_PATHS and self._status < 400:
             return
-        logger.info("%s", msgspec.json.encode(self._line()).decode())
+        logger.info("%s %s %d", method, self._scope["path"], self._status, extra=self._extra())
+
+    def _extra(self) -> dict[str, Any]:
+        return {REQUEST: self._line()}
 
     def _line(self) -> dict[str, Any]:
         client = self._scope.get("client")

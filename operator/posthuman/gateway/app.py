@@ -15,6 +15,7 @@ from posthuman.gateway.access_log import AccessLog
 from posthuman.gateway.depth import refuse_deep_body
 from posthuman.gateway.health import health_router
 from posthuman.gateway.ocean.routes import ocean_router
+from posthuman.gateway.people.openapi import docs, openapi_config, openapi_json
 from posthuman.gateway.people.router import people_router
 from posthuman.gateway.problems import answer_problem
 from posthuman.gateway.service import Gateway
@@ -32,17 +33,17 @@ def create_app(gateway: Gateway, *, debug: bool = False) -> Litestar:
 
     limits = gateway.settings.limits
     return Litestar(
-        route_handlers=[*ROUTERS, people_router(gateway)],
+        route_handlers=[*ROUTERS, people_router(gateway), openapi_json, docs],
         dependencies={"gateway": Provide(the_gateway, sync_to_thread=False)},
         exception_handlers={PosthumanError: answer_problem, Exception: answer_problem},
         middleware=[
-            AccessLog(),
+            AccessLog(gateway.metrics),
             SlowClients(limits.idle_receive_seconds, limits.idle_send_seconds),
         ],
         before_request=refuse_deep_body,
         request_max_body_size=limits.body_bytes,
         lifespan=[tending(gateway)],
         logging_config=None,
-        openapi_config=None,
+        openapi_config=openapi_config(),
         debug=debug,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from litestar import Response, Router, get
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from litestar import MediaType, Response, Router, get
+from litestar.openapi.datastructures import ResponseSpec
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.errors import NotFound, PosthumanError
@@ -16,15 +17,24 @@ if TYPE_CHECKING:
     from posthuman.gateway.ports import FilesOf
 
 CHECK_SECONDS = 5.0
+UNREADY = ResponseSpec(
+    str, generate_examples=False, description="Not ready, and why", media_type=MediaType.TEXT
+)
 
 
-@get("/healthz")
+@get("/healthz", operation_id="getHealth", tags=["service"], media_type="text/plain")
 async def healthz() -> Response[str]:
     """Always, while the event loop turns."""
     return Response("ok\n", media_type="text/plain")
 
 
-@get("/readyz")
+@get(
+    "/readyz",
+    operation_id="getReadiness",
+    tags=["service"],
+    media_type="text/plain",
+    responses={503: UNREADY},
+)
 async def readyz(gateway: Injected) -> Response[str]:
     """503 with the reason, so that a Service sends its callers to another replica."""
     troubles = await unready(gateway)
@@ -33,10 +43,10 @@ async def readyz(gateway: Injected) -> Response[str]:
     return Response("ok\n", media_type="text/plain")
 
 
-@get("/metrics")
-async def metrics() -> Response[bytes]:
+@get("/metrics", operation_id="getMetrics", tags=["service"], media_type=CONTENT_TYPE_LATEST)
+async def metrics(gateway: Injected) -> Response[bytes]:
     """Prometheus's."""
-    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(gateway.metrics.render(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def unready(gateway: Gateway) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from litestar.di import NamedDependency
 
 from posthuman.gateway.manifests import ResultLists
+from posthuman.gateway.metrics import GatewayMetrics
 from posthuman.gateway.nonces import Nonces
 from posthuman.gateway.ports import FilesOf, JobAccess
 from posthuman.gateway.settings import GatewaySettings
@@ -19,12 +20,18 @@ class Gateway:
     """One replica. All it keeps may be lost: it is read again, or refused and asked anew."""
 
     def __init__(
-        self, access: JobAccess, files_of: FilesOf, clock: Clock, settings: GatewaySettings
+        self,
+        access: JobAccess,
+        files_of: FilesOf,
+        clock: Clock,
+        settings: GatewaySettings,
+        metrics: GatewayMetrics | None = None,
     ) -> None:
         self.access = access
         self.files_of = files_of
         self.clock = clock
         self.settings = settings
+        self.metrics = metrics or GatewayMetrics()
         self.nonces = Nonces(access, clock, settings.limits.nonce_seconds)
         self.result_lists = ResultLists(files_of)
 

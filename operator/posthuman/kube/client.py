@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 import aiohttp
@@ -91,22 +91,40 @@ class KubeClient:
         path = resource.path(namespace)
         await self._call("deletecollection", resource, path, params=params, body=options)
 
-    @asynccontextmanager
-    async def stream_log(
+    def stream_log(
         self, resource: Resource, namespace: str, name: str, params: Mapping[str, str]
-    ) -> AsyncIterator[aiohttp.StreamReader]:
+    ) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
         """A container's log as it is written."""
+        path = resource.path(namespace, name, "log")
+        return self._stream(resource, "log", path, params, LOG_IDLE_SECONDS)
+
+    def stream_watch(
+        self, resource: Resource, namespace: str, params: Mapping[str, str], idle_seconds: float
+    ) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
+        """Events from a resourceVersion on, one JSON object a line."""
+        path = resource.path(namespace)
+        return self._stream(resource, "watch", path, {**params, "watch": "true"}, idle_seconds)
+
+    @asynccontextmanager
+    async def _stream(
+        self,
+        resource: Resource,
+        verb: str,
+        path: str,
+        params: Mapping[str, str],
+        idle_seconds: float,
+    ) -> AsyncIterator[aiohttp.StreamReader]:
         timeout = aiohttp.ClientTimeout(
-            sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=LOG_IDLE_SECONDS
+            sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=idle_seconds
         )
-        url = self._connection.host + resource.path(namespace, name, "log")
+        url = self._connection.host + path
         headers = await self._connection.headers()
         try:
             async with self._session.get(
                 url, params=params, headers=headers, timeout=timeout
             ) as response:
                 if response.status >= 400:
-                    raise _error(response.status, await response.read(), resource, "log", url)
+                    raise _error(response.status, await response.read(), resource, verb, url)
                 yield response.content
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _unreachable(error) from error

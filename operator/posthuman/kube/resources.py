@@ -35,6 +35,10 @@ SERVICES = Resource("/api/v1", "services", "Service")
 JOBS = Resource("/apis/batch/v1", "jobs", "Job")
 LEASES = Resource("/apis/coordination.k8s.io/v1", "leases", "Lease")
 POLICIES = Resource("/apis/networking.k8s.io/v1", "networkpolicies", "NetworkPolicy")
+TOKEN_REVIEWS = Resource("/apis/authentication.k8s.io/v1", "tokenreviews", "TokenReview")
+ACCESS_REVIEWS = Resource(
+    "/apis/authorization.k8s.io/v1", "subjectaccessreviews", "SubjectAccessReview"
+)
 OWN = {kind: Resource(f"/apis/{API_VERSION}", plural, kind) for kind, plural in PLURALS.items()}
 
 WATCHED = {
