@@ -34,7 +34,7 @@ async def world() -> PeopleWorld:
         (ELSEWHERE, BOB.address),
     ):
         namespace, name = job_id.split(".")
-        await world.finish(await world.add_job(Key(namespace, name), owner))
+        await world.succeed(await world.add_job(Key(namespace, name), owner))
     return world
 
 
@@ -83,7 +83,7 @@ async def test_a_namespace_that_may_not_be_listed_is_refused(world: PeopleWorld)
 
 
 async def test_a_verb_that_a_person_lacks(world: PeopleWorld) -> None:
-    world.allow("uma", "bob", ["get"])
+    world.grant("uma", "bob", ["get"])
     async with world.asking() as ask:
         assert (await ask("uma", "GET", f"/api/v1/jobs/{TENANTS}")).status_code == 200
         for method, route in (("POST", "/stop"), ("DELETE", "")):
@@ -104,7 +104,6 @@ async def test_custody_files_have_no_path(world: PeopleWorld) -> None:
             "../x",
             "logs/../model/model.safetensors",
             "%2e%2e/metrics.json",
-            "/metrics.json",
         ):
             answer = await ask(BOB, "GET", f"/api/v1/jobs/{BOBS}/results/{path}")
             assert answer.status_code == 404, path

@@ -5,8 +5,7 @@ The keys are made here, for these tests.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,16 +14,18 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 from msgspec.structs import replace
 
-from jobkit.manifest import Manifest, ManifestFile, digest_of, encode_manifest
-from posthuman.api.job import ComputeJob, Phase, ReceiptRecord, Results
+from posthuman.api.job import ComputeJob, ReceiptRecord
 from posthuman.api.meta import Key
 from posthuman.gateway.people.wallets import Asked, Proof, header_of, pass_text, request_text
 from posthuman.gateway.ports import Person
+from posthuman.gateway.service import Gateway
+from posthuman.gateway.settings import GatewaySettings, Limits
 from tests import builders
-from tests.gateway.world import World
+from tests.gateway.world import NAMESPACE, World
 
 HOST = "gateway"
 BOB, CAROL = (Account.from_key(bytes([number]) * 32) for number in (1, 2))
+RECEIPT = b'{"receipt": 1}'
 VERBS = ("get", "list", "create", "patch", "delete")
 FILES = {
     "metrics.json": b'{"loss": 3.5}',
@@ -37,13 +38,21 @@ FILES = {
 class PeopleWorld(World):
     """Bob and Carol with wallets; Tina whose namespace is `bob`; Uma who may do nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
         super().__init__()
+        self._limits = limits or Limits()
         self.access.add_environment(builders.environment())
         self.access.people = {name: Person(username=name) for name in ("tina", "uma")}
-        self.allow("tina", "bob", VERBS)
+        self.grant("tina", "bob", VERBS)
 
-    def allow(self, username: str, namespace: str, verbs: Iterable[str]) -> None:
+    def gateway(self) -> Gateway:
+        """A replica that has just started."""
+        settings = GatewaySettings(
+            namespace=NAMESPACE, also_namespaces=("bob",), limits=self._limits
+        )
+        return Gateway(self.access, self.files_of, self.clock, settings)
+
+    def grant(self, username: str, namespace: str, verbs: Iterable[str]) -> None:
         """By RBAC."""
         self.access.allowed |= {(username, verb, "ComputeJob", namespace) for verb in verbs}
 
@@ -53,35 +62,14 @@ class PeopleWorld(World):
         metadata = replace(job.metadata, namespace=key.namespace)
         return await self.access.create_job(replace(job, metadata=metadata))
 
-    async def finish(self, job: ComputeJob, files: dict[str, bytes] = FILES) -> ComputeJob:
+    async def succeed(self, job: ComputeJob, files: Mapping[str, bytes] = FILES) -> ComputeJob:
         """Its results are in the store, and signed for."""
+        finished = self.finish(job, files)
+        assert finished.status.results
         store = await self.files_of(self.access.all_environments["a100"])
-        prefix = f"jobs/{job.metadata.uid}"
-        entries = tuple(
-            ManifestFile(
-                path=path,
-                sha256=hashlib.sha256(content).hexdigest(),
-                size=len(content),
-                file_class="custody" if path.startswith("model/") else "result",
-            )
-            for path, content in files.items()
-        )
-        raw = encode_manifest(Manifest(files=entries))
-        store.objects |= {f"{prefix}/{path}": content for path, content in files.items()}
-        store.objects[f"{prefix}/manifest.json"] = raw
-        store.objects[f"{prefix}/receipt.json"] = b'{"receipt": 1}'
-        return self.access.advance(
-            job,
-            phase=Phase.SUCCEEDED,
-            results=Results(
-                uri="s3://results/env/" + prefix,
-                prefix=prefix,
-                manifest_digest=digest_of(raw),
-                files=len(entries),
-                bytes=sum(map(len, files.values())),
-            ),
-            receipt=ReceiptRecord(digest="sha256:" + "0" * 64, signer=builders.ALICE),
-        )
+        store.objects[f"{finished.status.results.prefix}/receipt.json"] = RECEIPT
+        record = ReceiptRecord(digest="sha256:" + "0" * 64, signer=builders.ALICE)
+        return self.access.advance(finished, receipt=record)
 
     @asynccontextmanager
     async def asking(self) -> AsyncIterator[Asking]:

@@ -9,7 +9,7 @@ from litestar.openapi.spec import Example
 from litestar.params import PathParameter, QueryParameter
 
 from posthuman.gateway.people.pages import MAX_LIMIT
-from posthuman.gateway.problems import ProblemDetails
+from posthuman.gateway.problems import PROBLEM_JSON, ProblemDetails
 
 WORDS = {
     400: "Wrong input; `detail` says what, where, and what to do",
@@ -25,17 +25,25 @@ WORDS = {
 
 
 def refusals(*statuses: int) -> dict[int, ResponseSpec]:
-    """Documented answers that are problems; 429 and 503 can always come."""
+    """Documented answers that are problems; 400, 429 and 503 can always come."""
     return {
-        status: ResponseSpec(ProblemDetails, generate_examples=False, description=WORDS[status])
-        for status in (*statuses, 429, 503)
+        status: ResponseSpec(
+            ProblemDetails,
+            generate_examples=False,
+            description=WORDS[status],
+            media_type=PROBLEM_JSON,
+        )
+        for status in (400, *statuses, 429, 503)
     }
 
 
 def raw_answer(description: str, media_type: str = "application/octet-stream") -> ResponseSpec:
     """A documented answer that this API doesn't make itself: a file, or a part of it."""
     return ResponseSpec(
-        bytes, generate_examples=False, description=description, media_type=media_type
+        bytes,
+        generate_examples=False,
+        description=description,
+        media_type=media_type,
     )
 
 

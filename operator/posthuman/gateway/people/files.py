@@ -32,7 +32,7 @@ FilePath = Annotated[str, PathParameter(description="As /results lists it, slash
     "/jobs/{job:str}/results",
     operation_id="listResults",
     tags=["results"],
-    responses=refusals(400, 401, 403, 404),
+    responses=refusals(401, 403, 404),
 )
 async def list_results(
     people: Injected,

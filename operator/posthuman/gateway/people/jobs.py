@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body, QueryParameter
 
 from posthuman.api.job import FINISHED, ComputeJob, Phase
@@ -19,10 +20,11 @@ from posthuman.gateway.people.service import Asking, Injected
 from posthuman.gateway.people.submission import NewJob, job_of, same_job
 from posthuman.gateway.problems import Problem
 
+UNCHANGED = ResponseSpec(None, generate_examples=False, description="If-None-Match has its ETag")
 STOP_TRIES = 3  # the operator may write the job between our look and our write
 
 
-@get("/jobs", operation_id="listJobs", tags=["jobs"], responses=refusals(400, 401, 403))
+@get("/jobs", operation_id="listJobs", tags=["jobs"], responses=refusals(401, 403))
 async def list_jobs(
     people: Injected,
     visitor: Asking,
@@ -49,7 +51,7 @@ async def list_jobs(
     "/jobs",
     operation_id="createJob",
     tags=["jobs"],
-    responses={**refusals(400, 401, 403, 409, 413), 200: examples.SAME_JOB},
+    responses={**refusals(401, 403, 409, 413), 200: examples.SAME_JOB},
 )
 async def create_job(
     people: Injected,
@@ -72,12 +74,17 @@ async def create_job(
             return _answer(found, status=200)
         raise Problem(
             409,
-            f"there is another job {job_id(asked)!r} already; choose another name, or delete it",
+            f"there is another job {job_id(asked)!r} already; choose another name or delete it",
             reason="JobExists",
         ) from conflict
 
 
-@get("/jobs/{job:str}", operation_id="getJob", tags=["jobs"], responses=refusals(401, 403, 404))
+@get(
+    "/jobs/{job:str}",
+    operation_id="getJob",
+    tags=["jobs"],
+    responses={**refusals(401, 403, 404), 304: UNCHANGED},
+)
 async def get_job(
     people: Injected, visitor: Asking, request: Request[Any, Any, Any], job: JobId
 ) -> Response[JobDetail]:
@@ -96,7 +103,7 @@ async def get_job(
     responses=refusals(401, 403, 404, 409),
 )
 async def stop_job(people: Injected, visitor: Asking, job: JobId) -> Response[JobDetail]:
-    """End a job; its logs, and what it wrote so far, are kept. A finished one stays as it is."""
+    """End a job; its logs and what it wrote so far are kept. A finished one stays as it is."""
     key = (await people.access.job(visitor.caller, "patch", job)).metadata.key
     for _ in range(STOP_TRIES - 1):
         try:

@@ -23,7 +23,7 @@ from posthuman.gateway.people.pages import DEFAULT_LIMIT, page_of
 from posthuman.gateway.people.service import Asking, Injected
 
 
-@get("/environments", operation_id="listEnvironments", tags=["offers"], responses=refusals(400))
+@get("/environments", operation_id="listEnvironments", tags=["offers"], responses=refusals())
 async def list_environments(
     people: Injected, limit: Limit = DEFAULT_LIMIT, continue_: Continue = ""
 ) -> EnvironmentPage:
@@ -46,7 +46,7 @@ async def get_environment(
     return environment_view(_named(people, environment))
 
 
-@get("/assets", operation_id="listAssets", tags=["offers"], responses=refusals(400, 401))
+@get("/assets", operation_id="listAssets", tags=["offers"], responses=refusals(401))
 async def list_assets(
     people: Injected,
     visitor: Asking,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request, Router
+from litestar import HttpMethod, Request, Response, Router, route
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 
 from posthuman.gateway.people.files import (
     download_result,
@@ -40,6 +41,8 @@ def people_router(gateway: Gateway) -> Router:
     return Router(
         path=PREFIX,
         route_handlers=[
+            methods_of("/jobs", "GET", "POST"),
+            methods_of("/jobs/{job:str}", "GET", "DELETE"),
             list_jobs,
             create_job,
             get_job,
@@ -60,3 +63,14 @@ def people_router(gateway: Gateway) -> Router:
             "visitor": Provide(visitor),
         },
     )
+
+
+def methods_of(path: str, *methods: str) -> HTTPRouteHandler:
+    """OPTIONS for a path with several: Litestar's own names the first alone. Goes before them."""
+    allowed = ", ".join((*methods, "OPTIONS"))
+
+    @route(path, http_method=[HttpMethod.OPTIONS], status_code=204, include_in_schema=False)
+    async def options() -> Response[None]:
+        return Response(None, status_code=204, headers={"Allow": allowed})
+
+    return options
