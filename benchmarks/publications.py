@@ -19,6 +19,7 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.meta import Key
 from posthuman.assets.reconcile import AssetReconciler
 from posthuman.bootstrap import SystemClock
+from posthuman.ledger.encryptor import ProviderEncryptor
 from posthuman.ledger.ocean import OceanLedger, open_ledger
 from posthuman.metrics import Metrics
 from posthuman.queue import Item, WorkQueue
@@ -58,7 +59,12 @@ class Operator:
         self._moved = asyncio.Event()
         self.world = World(lambda: ledger)
         reconciler = AssetReconciler(
-            self.world.cluster, _of(self.world.store), _of(ledger), SystemClock()
+            self.world.cluster,
+            _of(self.world.store),
+            _of(ledger),
+            SystemClock(),
+            _of(self.world.open_reader()),
+            ProviderEncryptor,
         )
 
         async def reconcile(item: Item) -> float | None:

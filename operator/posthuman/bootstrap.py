@@ -19,6 +19,7 @@ from posthuman.errors import NotFound, UserError
 from posthuman.jobs.observed import Settings
 from posthuman.jobs.reconcile import JobReconciler
 from posthuman.ledger.account import account_of
+from posthuman.ledger.encryptor import ProviderEncryptor
 from posthuman.ledger.keyring import KeyMaterial, KeyRing, LocalMaterial, RemoteMaterial
 from posthuman.ledger.keys import SigningKey
 from posthuman.ledger.ocean import ledger_with
@@ -84,7 +85,9 @@ def build(
         "ComputeJob": JobReconciler(
             cluster, stores.of, signers.of, readers.of, clock, settings, providers.of
         ),
-        "ModelAsset": AssetReconciler(cluster, stores.of, ledgers.of, clock),
+        "ModelAsset": AssetReconciler(
+            cluster, stores.of, ledgers.of, clock, readers.of, ProviderEncryptor
+        ),
         "ComputeEnvironment": EnvironmentReconciler(
             cluster, stores.of, ledgers.of, clock, observe_balance
         ),

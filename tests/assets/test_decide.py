@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -123,7 +124,7 @@ def test_the_metadata_comes_second() -> None:
     (action,) = decide(seen(created()), NOW).actions
     assert isinstance(action, SignMetadata)
     assert action.nft == NFT
-    assert DIGEST.encode() in action.ddo
+    assert DIGEST in json.dumps(action.ddo)
 
 
 def test_the_reward_is_minted_third() -> None:

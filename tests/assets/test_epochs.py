@@ -12,6 +12,7 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.meta import Key
 from posthuman.assets.reconcile import AssetReconciler
 from posthuman.errors import Conflict
+from posthuman.ledger.encryptor import ProviderEncryptor
 from posthuman.ports import Cluster, Ledger
 from tests.assets.world import EFFECTS, REWARD_WEI, World, always, at_rest, begun, model_asset
 from tests.fakes.cluster import FakeCluster
@@ -66,6 +67,8 @@ class Leader:
             always(world.store),
             always(cast("Ledger", signal.of(world.open_ledger()))),
             world.clock,
+            always(world.open_reader()),
+            ProviderEncryptor,
         )
 
     async def work(self, world: World, key: Key, passes: int = PASSES) -> None:

@@ -10,11 +10,13 @@ from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.meta import FINALIZER, Key
 from posthuman.assets.reconcile import AssetReconciler
 from posthuman.errors import Conflict, NotFound, SecretForbidden
+from posthuman.ledger.encryptor import ProviderEncryptor
 from posthuman.ports import Ledger, NonceBook, ResultStore
 from tests.assets.world import (
     PREFIX,
     REWARD_WEI,
     World,
+    always,
     at_rest,
     begun,
     model_asset,
@@ -174,7 +176,14 @@ async def test_a_secret_that_cant_be_read_is_told(error: NotFound) -> None:
     async def no_ledger(environment: ComputeEnvironment) -> Ledger:
         raise error
 
-    operator = AssetReconciler(world.cluster, no_store, no_ledger, world.clock)
+    operator = AssetReconciler(
+        world.cluster,
+        no_store,
+        no_ledger,
+        world.clock,
+        always(world.open_reader()),
+        ProviderEncryptor,
+    )
     assert await operator.reconcile(key) == 30.0
     assert world.condition(key).reason == error.reason
     assert world.condition(key).message == str(error)

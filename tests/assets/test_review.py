@@ -145,3 +145,43 @@ def test_a_publication_id_is_the_same_for_the_same_asset_alone() -> None:
     }
     assert len(others - {first}) == 4
     assert publication_id(model_asset(publicationId="given"), 8996) == "given"
+
+
+FIXED = {"kind": "FixedRate", "token": ALICE, "rate": "2.5"}
+SOLD_HERE = {**CHAIN, "contracts": {"erc721Factory": ALICE}}
+
+
+@pytest.mark.parametrize(
+    "pricing",
+    [
+        {**FIXED, "rate": "0"},
+        {**FIXED, "rate": "-1"},
+        {**FIXED, "rate": "1e3"},
+        {**FIXED, "rate": "1" + "0" * 19},
+        {**FIXED, "token": "OCEAN"},
+    ],
+)
+def test_a_price_that_no_contract_takes_is_refused(pricing: dict[str, str]) -> None:
+    assert reason(pricing=FIXED) == ""
+    assert reason(pricing=pricing) == "InvalidPricing"
+
+
+@pytest.mark.parametrize("kind", ["FixedRate", "Free"])
+def test_a_sale_needs_its_contract(kind: str) -> None:
+    assert reason(chain=SOLD_HERE) == ""
+    assert reason(chain=SOLD_HERE, pricing={**FIXED, "kind": kind}) == "PricingUnavailable"
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        [{"kind": "train"}, {"kind": "train"}],
+        [{"kind": "infer", "timeout": "soon"}],
+        [{"kind": "infer", "trustedAlgorithms": ["anything"]}],
+        [{"kind": "infer", "trustedAlgorithms": ["*"]}],
+        [{"kind": "infer", "trustedPublishers": ["*"]}],
+    ],
+)
+def test_services_that_mean_nothing_are_refused(services: list[dict[str, Any]]) -> None:
+    assert reason(services=[{"kind": "train"}, {"kind": "infer", "timeout": "2h30m"}]) == ""
+    assert reason(services=services) == "InvalidServices"

@@ -16,10 +16,11 @@ from posthuman.api.meta import Condition, Key
 from posthuman.api.parse import parse
 from posthuman.assets.reconcile import AssetReconciler
 from posthuman.errors import Conflict
-from posthuman.ports import Cluster, Ledger, NonceBook, ResultStore
+from posthuman.ledger.encryptor import ProviderEncryptor
+from posthuman.ports import ChainReader, Cluster, Ledger, NonceBook, ResultStore
 from tests.builders import BOB, CHAIN, HeldClock, environment
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.ledger import FakeChain, FakeLedger
+from tests.fakes.ledger import FakeChain, FakeLedger, FakeReader
 from tests.fakes.result_store import FakeResultStore
 
 JOB_UID = "11112222-3333"
@@ -128,6 +129,10 @@ class World:
         self.clock = HeldClock()
         self.cluster.objects.create(environment(chain={**CHAIN, **chain}))
 
+    def open_reader(self) -> ChainReader:
+        """What anyone reads of the chain."""
+        return FakeReader(self.chain)
+
     def add(self, asset: ModelAsset | None = None) -> Key:
         """Somebody applies an asset."""
         return self.cluster.objects.create(asset or model_asset()).metadata.key
@@ -152,6 +157,8 @@ class World:
             always(cast("ResultStore", Watched(self.store, wire))),
             always(cast("Ledger", Watched(ledger, wire))),
             self.clock,
+            always(self.open_reader()),
+            ProviderEncryptor,
         )
 
     async def run_until(

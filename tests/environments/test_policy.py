@@ -15,6 +15,7 @@ from posthuman.environments.request import Request
 from posthuman.environments.verdict import Refusal, Verdict, Waiting
 from tests.builders import (
     BOB,
+    CHAIN,
     MODEL_INPUT,
     SETTINGS,
     TEXT_INPUT,
@@ -256,3 +257,13 @@ def test_an_environment_that_is_not_ready_takes_no_jobs() -> None:
 
 def test_an_unknown_environment_is_told_with_the_known_ones() -> None:
     assert "a100, cpu" in unknown_environment("a10", ["a100", "cpu"]).message
+
+
+def test_a_job_is_told_before_it_runs_that_its_model_cant_be_sold_so() -> None:
+    publish = {"name": "Bob's GPT-2", "description": "500 more steps"}
+    priced = {**publish, "pricing": {"kind": "FixedRate", "token": BOB, "rate": "0"}}
+    assert review(request({"publish": publish}, {"chain": CHAIN})) is None
+    verdict = review(request({"publish": priced}, {"chain": CHAIN}))
+    assert isinstance(verdict, Refusal)
+    assert verdict.reason == "InvalidPricing"
+    assert "spec.publish.pricing.rate" in verdict.message

@@ -45,6 +45,23 @@ async def test_an_asset_is_a_parent_whatever_kind_its_input_is_said_to_be() -> N
     assert published.spec.parents == (asset().status.did,)
 
 
+async def test_the_asset_is_sold_as_the_job_asked() -> None:
+    pricing = {"kind": "FixedRate", "token": ALICE, "rate": "2.5"}
+    services = [{"kind": "infer", "timeout": "1h", "trustedPublishers": [ALICE]}]
+    world = World(chain=CHAIN)
+    key = world.submit(publish={**PUBLISH, "pricing": pricing, "services": services})
+    await world.to_exporting(key)
+    await world.export(key)
+    published, asked = await world.cluster.asset(key), await world.cluster.job(key)
+    assert published is not None
+    assert asked is not None
+    assert asked.spec.publish is not None
+    assert published.spec.pricing == asked.spec.publish.pricing
+    assert published.spec.pricing.rate == "2.5"
+    assert published.spec.services == asked.spec.publish.services
+    assert published.spec.services[0].trusted_publishers == (ALICE,)
+
+
 async def test_preemption_costs_no_retry() -> None:
     world = World()
     key = world.submit()

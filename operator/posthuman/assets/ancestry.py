@@ -128,9 +128,18 @@ class _Asked:
             raise NotFound(f"chain {self._reader.chain_id} shows no NFT of {did}", "NotOnChain")
         return creation
 
-    async def algorithm(self, did: str) -> AlgorithmFacts:
-        """An algorithm asset as it is now."""
-        creation = await self._creation(did)
-        owner = await self._reader.nft_owner(creation.nft)
-        ddo = await clear_text(await self._reader.current_ddo(creation), self._store)
-        return algorithm_in(ddo, did, creation.creator, owner)
+    async def algorithm(self, did: str) -> AlgorithmFacts | None:
+        """None where the chain has none: nobody trusts it then."""
+        return await algorithm_asset(did, self._reader, self._store)
+
+
+async def algorithm_asset(
+    did: str, reader: ChainReader, store: ResultStore
+) -> AlgorithmFacts | None:
+    """An algorithm asset as it is now; None if the chain has none. Raises TransientError."""
+    creation = await reader.creation(did)
+    if creation is None:
+        return None
+    owner = await reader.nft_owner(creation.nft)
+    ddo = await clear_text(await reader.current_ddo(creation), store)
+    return algorithm_in(ddo, did, creation.creator, owner)

@@ -1,12 +1,9 @@
 """The DDO: what Ocean's markets and providers read of an asset (DDO v4, schema 4.7.0). Pure.
 
-It is set on chain in clear; its hash is sha256 of the same compact JSON. Lineage is never read from
-it (lineage.py): the owner may set another one later.
-
-`files` would be encrypted by the provider that serves the asset. What stands there is hex of plain
-JSON that names the manifest: nothing in it is secret, and the weights can't be reached by it, only
-by jobs in the environment that keeps them. Without `chain.providerUrl` no provider serves the asset
-yet, and `serviceEndpoint` names the environment instead.
+Its hash is sha256 of the compact JSON, before a provider encrypts it (sealing.py). Lineage is not
+read from it (lineage.py): the owner may set another one later. The services' `files` are objects
+here, until they are put as text. Without `chain.providerUrl` no provider serves the asset yet, and
+`serviceEndpoint` names the environment instead.
 """
 
 from __future__ import annotations
@@ -19,17 +16,14 @@ from typing import Any
 from jobkit.manifest import Manifest
 from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ChainSpec, ComputeEnvironment
-from posthuman.api.quantities import parse_duration_seconds
 from posthuman.assets.did import did_of
+from posthuman.assets.service_ddo import service_ddo, services_of
+from posthuman.assets.trust import AlgorithmFacts
 from posthuman.chain import Metadata
 
 VERSION = "4.7.0"
 CONTEXT = "https://w3id.org/did/v1"
-SERVICES = {
-    "train": ("Training", "Train this model further, where it lives; the result is yours."),
-    "infer": ("Inference", "Generate with this model from your own prompts."),
-    "evaluate": ("Evaluation", "Measure this model's loss on held-out samples or your own text."),
-}
+NO_ALGORITHMS: Mapping[str, AlgorithmFacts] = {}
 
 
 def ddo_of(
@@ -38,6 +32,7 @@ def ddo_of(
     chain: ChainSpec,
     manifest: Manifest,
     signer: str,
+    algorithms: Mapping[str, AlgorithmFacts] = NO_ALGORITHMS,
 ) -> dict[str, Any]:
     """The DDO of an asset whose NFT and datatoken stand in its status."""
     status = asset.status
@@ -48,7 +43,10 @@ def ddo_of(
         "chainId": chain.chain_id,
         "nftAddress": status.nft,
         "metadata": _metadata(asset, manifest),
-        "services": [_service(kind, asset, environment, chain, signer) for kind in SERVICES],
+        "services": [
+            service_ddo(spec, asset, environment, chain, signer, algorithms)
+            for spec in services_of(asset, environment)
+        ],
         "credentials": {"allow": [], "deny": []},
     }
 
@@ -56,6 +54,20 @@ def ddo_of(
 def encode_ddo(ddo: Mapping[str, Any]) -> bytes:
     """Compact JSON, the bytes that are hashed."""
     return json.dumps(ddo, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def files_in(ddo: Mapping[str, Any]) -> list[bytes]:
+    """What a provider encrypts of each service."""
+    return [encode_ddo(service["files"]) for service in ddo["services"]]
+
+
+def with_files(ddo: Mapping[str, Any], encrypted: Mapping[bytes, str]) -> dict[str, Any]:
+    """Files as text: encrypted, else hex of the clear JSON."""
+    services = [
+        {**service, "files": encrypted.get(content) or "0x" + content.hex()}
+        for service, content in zip(ddo["services"], files_in(ddo), strict=True)
+    ]
+    return {**ddo, "services": services}
 
 
 def in_clear(clear_text: bytes) -> Metadata:
@@ -86,6 +98,9 @@ def _facts(asset: ModelAsset, manifest: Manifest) -> dict[str, Any]:
         "prefix": asset.spec.source.prefix,
         "parents": list(asset.spec.parents),
         "job": dict(manifest.job),
+        "baseModel": _base_model(manifest),
+        "task": _task(manifest),
+        "algorithm": dict(manifest.algorithm),
         "modelType": model.model_type if model else "",
         "parameterCount": model.parameter_count if model else 0,
         "metrics": dict(manifest.metrics),
@@ -93,33 +108,15 @@ def _facts(asset: ModelAsset, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _service(
-    kind: str, asset: ModelAsset, environment: ComputeEnvironment, chain: ChainSpec, signer: str
-) -> dict[str, Any]:
-    name, description = SERVICES[kind]
-    endpoint = f"urn:posthuman:environment:{environment.metadata.name}"
-    return {
-        "id": kind,
-        "type": "compute",
-        "name": name,
-        "description": description,
-        "files": _files(asset),
-        "datatokenAddress": asset.status.datatoken,
-        "serviceEndpoint": chain.provider_url or endpoint,
-        "timeout": int(parse_duration_seconds(environment.spec.limits.max_duration)),
-        "compute": {
-            "allowRawAlgorithm": False,
-            "allowNetworkAccess": False,
-            "publisherTrustedAlgorithmPublishers": [signer],
-            "publisherTrustedAlgorithms": [],
-        },
-    }
+def _base_model(manifest: Manifest) -> str:
+    """DID of the model that it was trained from, else the digest of its files; empty for one that
+    wasn't trained here."""
+    models = (found for found in manifest.inputs if found.get("kind") == "model")
+    base = next(models, {})
+    return base.get("did") or base.get("manifestDigest") or ""
 
 
-def _files(asset: ModelAsset) -> str:
-    named = {
-        "nftAddress": asset.status.nft,
-        "datatokenAddress": asset.status.datatoken,
-        "files": [{"type": "posthuman", "manifestDigest": asset.spec.source.manifest_digest}],
-    }
-    return "0x" + encode_ddo(named).hex()
+def _task(manifest: Manifest) -> str:
+    """As the job named it; empty where the algorithm chose."""
+    named = manifest.parameters.get("task")
+    return named if isinstance(named, str) and named != "auto" else ""

@@ -15,12 +15,15 @@ from posthuman.api.asset import ModelAsset, TransactionRecord
 from posthuman.api.conditions import is_true
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.meta import FINALIZER
+from posthuman.assets.ancestry import ReaderOf, algorithm_asset
 from posthuman.assets.bookkeeping import live_publications
 from posthuman.assets.nonces import gaps, held_by
 from posthuman.assets.observed import ChainFacts, Observed, Problem
 from posthuman.assets.publication_id import publication_id
 from posthuman.assets.review import reward_wei
+from posthuman.assets.service_ddo import trusted_dids
 from posthuman.assets.steps import needs_manifest
+from posthuman.assets.trust import AlgorithmFacts
 from posthuman.chain import Receipt, SignerNonces
 from posthuman.errors import NotFound, PosthumanError, TransientError
 from posthuman.ports import Cluster, Ledger, NonceBook, ResultStore
@@ -47,8 +50,11 @@ def problem_of(error: PosthumanError) -> Problem:
 class Observer:
     """The effects of looking; it changes nothing but the Lease that it holds."""
 
-    def __init__(self, cluster: Cluster, stores: StoreOf, ledgers: LedgerOf) -> None:
+    def __init__(
+        self, cluster: Cluster, stores: StoreOf, ledgers: LedgerOf, readers: ReaderOf
+    ) -> None:
         self._cluster = cluster
+        self._readers = readers
         self._stores = stores
         self._ledgers = ledgers
 
@@ -120,7 +126,23 @@ class Observer:
                 "bring the files there with `posthuman upload`",
                 "ManifestMissing",
             ) from error
-        return msgspec.structs.replace(seen, manifest=manifest, manifest_digest=digest)
+        return msgspec.structs.replace(
+            seen,
+            manifest=manifest,
+            manifest_digest=digest,
+            algorithms=await self._algorithms(seen.asset, environment),
+        )
+
+    async def _algorithms(
+        self, asset: ModelAsset, environment: ComputeEnvironment
+    ) -> dict[str, AlgorithmFacts]:
+        """Those that the DDO will name; what isn't on chain is left out."""
+        dids = trusted_dids(asset, environment)
+        if not dids:
+            return {}
+        reader, store = await self._readers(environment), await self._stores(environment)
+        found = {did: await algorithm_asset(did, reader, store) for did in dids}
+        return {did: facts for did, facts in found.items() if facts}
 
 
 async def _receipt(record: TransactionRecord, ledger: Ledger) -> Receipt | None:

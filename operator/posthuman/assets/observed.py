@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from jobkit.manifest import Manifest
 from posthuman.api.asset import AssetStatus, ModelAsset, TransactionRecord
 from posthuman.api.environment import ComputeEnvironment
+from posthuman.assets.trust import AlgorithmFacts
 from posthuman.chain import (
     PLAIN,
     CreatedNFT,
@@ -55,6 +57,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     held: Mapping[str, int] = {}  # steps that hold a nonce, and which
     manifest: Manifest | None = None
     manifest_digest: str = ""
+    algorithms: Mapping[str, AlgorithmFacts] = {}  # that its services trust, by DID
     nonces: SignerNonces | None = None  # read before all else of the chain
     gaps: frozenset[int] = frozenset()  # nonces before the open transaction's that nobody brings
     receipt: Receipt | None = None  # of the open transaction
@@ -113,10 +116,11 @@ class SignCreate(msgspec.Struct, frozen=True):
 
 
 class SignMetadata(msgspec.Struct, frozen=True):
-    """The DDO."""
+    """The DDO, not sealed yet."""
 
     nft: str
-    ddo: bytes
+    ddo: Mapping[str, Any]
+    environment: ComputeEnvironment
     step: str = METADATA
 
 

@@ -8,11 +8,16 @@ sha256 of its entrypoint and image digest, as Ocean's provider computes it.
 from __future__ import annotations
 
 import hashlib
+import shlex
 
 import msgspec
 
 from jobkit.nesting import is_shallow
+from posthuman.api.job import ImageAlgorithm
 from posthuman.assets.trust import AlgorithmFacts
+from posthuman.environments.program import program_digest
+
+CODE_FILE = "$ALGO"  # in an entrypoint: the path of code that comes as a file
 
 
 class _Container(msgspec.Struct, frozen=True):
@@ -52,7 +57,19 @@ def algorithm_in(ddo: bytes, did: str, creator: str, owner: str) -> AlgorithmFac
         owner=owner,
         files_checksum=ours.code_digest.removeprefix("sha256:"),
         container_section_checksum=hashlib.sha256(section).hexdigest() if section else "",
+        program=_program(container) if ours.code_digest else "",
     )
+
+
+def _program(container: _Container) -> str:
+    """As a job's `image` runs it, which brings no code but the image's own."""
+    try:
+        words = tuple(shlex.split(container.entrypoint))
+    except ValueError:
+        return ""
+    if CODE_FILE in container.entrypoint:
+        return ""
+    return program_digest(ImageAlgorithm(reference="", digest=container.checksum, entrypoint=words))
 
 
 def _read(ddo: bytes) -> _Metadata:

@@ -13,8 +13,8 @@ import msgspec
 
 from posthuman.api.asset import AssetStatus, ModelAsset, TransactionRecord
 from posthuman.api.meta import Key
+from posthuman.assets.ancestry import ReaderOf
 from posthuman.assets.bookkeeping import Bookkeeper
-from posthuman.assets.ddo import in_clear
 from posthuman.assets.decide import decide, troubled
 from posthuman.assets.nonces import holder
 from posthuman.assets.observe import LedgerOf, Observer, StoreOf, problem_of
@@ -34,6 +34,7 @@ from posthuman.assets.observed import (
     SignTransfer,
 )
 from posthuman.assets.publication_id import publication_id
+from posthuman.assets.sealing import EncryptorOf, Sealer, SealingDelayed
 from posthuman.assets.steps import unused_nonces
 from posthuman.assets.story import story
 from posthuman.chain import Transaction, UnsignedTransaction
@@ -45,9 +46,18 @@ class AssetReconciler:
     """Brings one asset a pass nearer to being published; safe to call at any time, any number of
     times, but for one key at a time."""
 
-    def __init__(self, cluster: Cluster, stores: StoreOf, ledgers: LedgerOf, clock: Clock) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        stores: StoreOf,
+        ledgers: LedgerOf,
+        clock: Clock,
+        readers: ReaderOf,
+        encryptors: EncryptorOf,
+    ) -> None:
         self._cluster = cluster
-        self._observer = Observer(cluster, stores, ledgers)
+        self._observer = Observer(cluster, stores, ledgers, readers)
+        self._sealer = Sealer(stores, encryptors)
         self._clock = clock
         self._books = Bookkeeper(cluster)
         self._waiting_since: dict[str, datetime] = {}
@@ -131,8 +141,8 @@ class AssetReconciler:
         """Gas and fees first: once the nonce is reserved, nothing but a crash or a remote signer
         delays its bytes."""
         try:
-            unsigned = await _prepare(action, ledger)
-        except UserError:
+            unsigned = await self._prepare(action, ledger)
+        except (UserError, SealingDelayed):
             await self._books.fill(unused_nonces(seen), ledger)
             raise
         nonces = seen.nonces or await ledger.nonces()
@@ -156,6 +166,20 @@ class AssetReconciler:
             raise
         self._refused.discard(uid)
         return signed
+
+    async def _prepare(self, action: Sign, ledger: Ledger) -> UnsignedTransaction:
+        match action:
+            case SignCreate(publication, name, market_fee, sale):
+                return await ledger.prepare_create(publication, name, market_fee, sale)
+            case SignMetadata(nft, ddo, environment):
+                metadata = await self._sealer.seal(environment, ddo)
+                return await ledger.prepare_metadata(nft, metadata)
+            case SignMint(datatoken, to, wei):
+                return await ledger.prepare_mint(datatoken, to, wei)
+            case SignTransfer(nft, to):
+                return await ledger.prepare_transfer(nft, to)
+            case _:
+                assert_never(action)
 
     async def _replace(self, record: TransactionRecord, ledger: Ledger) -> TransactionRecord:
         """Where no more can be offered, or nobody signs it, the old bytes are brought again."""
@@ -197,17 +221,3 @@ def _recorded(decision: Decision, record: TransactionRecord) -> Decision:
     kept = tuple(found for found in decision.status.transactions if found.step != record.step)
     status = msgspec.structs.replace(decision.status, transactions=(*kept, record))
     return Decision(status=status, requeue_after_seconds=decision.requeue_after_seconds)
-
-
-async def _prepare(action: Sign, ledger: Ledger) -> UnsignedTransaction:
-    match action:
-        case SignCreate(publication, name, market_fee, sale):
-            return await ledger.prepare_create(publication, name, market_fee, sale)
-        case SignMetadata(nft, ddo):
-            return await ledger.prepare_metadata(nft, in_clear(ddo))
-        case SignMint(datatoken, to, wei):
-            return await ledger.prepare_mint(datatoken, to, wei)
-        case SignTransfer(nft, to):
-            return await ledger.prepare_transfer(nft, to)
-        case _:
-            assert_never(action)

@@ -10,6 +10,7 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.quantities import parse_tokens_wei
 from posthuman.assets.observed import Problem
+from posthuman.assets.offer import review_offer
 from posthuman.environments.tenants import review_tenant
 from posthuman.errors import UserError
 
@@ -86,6 +87,11 @@ def _reward(asset: ModelAsset, environment: ComputeEnvironment) -> Problem | Non
     return None
 
 
+def _offer(asset: ModelAsset, environment: ComputeEnvironment) -> Problem | None:
+    chain, spec = environment.spec.chain, asset.spec
+    return review_offer(spec.pricing, spec.services, chain, "spec") if chain else None
+
+
 def _metadata(asset: ModelAsset, environment: ComputeEnvironment) -> Problem | None:
     metadata = asset.spec.metadata
     for field, text, letters in (
@@ -139,4 +145,12 @@ def reward_wei(asset: ModelAsset) -> int:
     return parse_tokens_wei(asset.spec.reward.amount) if asset.spec.reward else 0
 
 
-RULES: tuple[Rule, ...] = (_chain, _addresses, _reward, _metadata, _tenant, _source)
+RULES: tuple[Rule, ...] = (
+    _chain,
+    _addresses,
+    _reward,
+    _offer,
+    _metadata,
+    _tenant,
+    _source,
+)

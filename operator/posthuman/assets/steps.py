@@ -6,7 +6,7 @@ import msgspec
 
 from posthuman.api.asset import AssetSpec, PricingKind, TransactionRecord
 from posthuman.api.environment import ChainSpec
-from posthuman.assets.ddo import ddo_of, encode_ddo
+from posthuman.assets.ddo import ddo_of
 from posthuman.assets.draft import Draft
 from posthuman.assets.observed import (
     CREATE,
@@ -25,6 +25,7 @@ from posthuman.assets.observed import (
     SignTransfer,
 )
 from posthuman.assets.review import review_manifest, reward_wei
+from posthuman.assets.service_ddo import trusted_dids
 from posthuman.chain import PLAIN, CreatedNFT, MarketFee, Publication, Sale
 
 
@@ -110,7 +111,7 @@ def _problem(seen: Observed, left: list[str]) -> Problem | None:
         if seen.manifest is None:
             return Problem("ManifestMissing", f"no manifest at {seen.asset.spec.source.prefix}")
         found = review_manifest(seen.asset, seen.manifest, seen.manifest_digest)
-        return found or _id_taken(seen)
+        return found or _algorithm_unknown(seen) or _id_taken(seen)
     if left and left[0] == MINT and seen.facts and seen.facts.minted_wei:
         return Problem(
             "MintMismatch",
@@ -118,6 +119,25 @@ def _problem(seen: Observed, left: list[str]) -> Problem | None:
             f"{reward_wei(seen.asset)}: the operator mints once, and not again",
         )
     return None
+
+
+def _algorithm_unknown(seen: Observed) -> Problem | None:
+    """Trust in an asset is trust in what it holds now: its digests go into the DDO."""
+    named = trusted_dids(seen.asset, seen.environment) if seen.environment else ()
+    return next((problem for did in named if (problem := _review_algorithm(did, seen))), None)
+
+
+def _review_algorithm(did: str, seen: Observed) -> Problem | None:
+    """Whether enough is known of a trusted algorithm asset."""
+    found = seen.algorithms.get(did)
+    if found and found.files_checksum and found.container_section_checksum:
+        return None
+    what = "is not on chain" if found is None else "doesn't say in clear what it runs"
+    return Problem(
+        "AlgorithmUnknown",
+        f"the trusted algorithm {did} {what}: publish it with `posthuman algorithm publish`, or "
+        "name its program by digest in a new asset",
+    )
 
 
 def _id_taken(seen: Observed) -> Problem | None:
@@ -152,8 +172,8 @@ def _signing(step: str, seen: Observed, chain: ChainSpec, draft: Draft) -> Sign:
         return SignCreate(publication, spec.metadata.name, market_fee(chain), sale(spec))
     if step == METADATA and seen.environment and seen.manifest:
         asset = msgspec.structs.replace(seen.asset, status=status)
-        ddo = ddo_of(asset, seen.environment, chain, seen.manifest, seen.signer)
-        return SignMetadata(status.nft, encode_ddo(ddo))
+        ddo = ddo_of(asset, seen.environment, chain, seen.manifest, seen.signer, seen.algorithms)
+        return SignMetadata(status.nft, ddo, seen.environment)
     if step == MINT and spec.reward:
         return SignMint(status.datatoken, spec.reward.to, reward_wei(seen.asset))
     return SignTransfer(status.nft, spec.owner)

@@ -33,6 +33,7 @@ class AlgorithmFacts(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     files_checksum: str = ""  # empty: only its provider knows
     container_section_checksum: str = ""
+    program: str = ""  # digest of the image's program, where no file of code comes beside it
 
 
 class Custodian(msgspec.Struct, frozen=True, kw_only=True):

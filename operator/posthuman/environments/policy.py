@@ -12,6 +12,7 @@ import msgspec
 
 from posthuman.api.conditions import find_condition, is_true
 from posthuman.api.quantities import parse_bytes, parse_cpu_millis, parse_duration_seconds
+from posthuman.assets.offer import review_offer
 from posthuman.assets.trust import review_custody
 from posthuman.environments.builtins import review_builtin
 from posthuman.environments.images import begins_with
@@ -191,13 +192,17 @@ def _children(value: object) -> Iterable[object]:
 
 
 def _publish(request: Request) -> Verdict:
-    if request.job.spec.publish and request.environment.spec.chain is None:
+    wanted, chain = request.job.spec.publish, request.environment.spec.chain
+    if wanted is None:
+        return None
+    if chain is None:
         return Refusal(
             "NoChain",
             "spec.publish needs a chain, and this environment has none; "
             "leave publish out, or choose an environment with spec.chain",
         )
-    return None
+    problem = review_offer(wanted.pricing, wanted.services, chain, "spec.publish")
+    return Refusal(problem.reason, problem.message) if problem else None
 
 
 RULES: tuple[Callable[[Request], Verdict], ...] = (

@@ -89,9 +89,11 @@ def _abandon(draft: Draft, why: str) -> None:
 
 
 def _asset(seen: Observed, wanted: PublishSpec, results: Results) -> ModelAsset:
-    """Parents and reward come from the operator's own record of the job, from nowhere else."""
+    """Parents and reward come from the operator's own record of the job, from nowhere else. What a
+    provider sold is no parent: nobody here has its custody."""
     job = seen.job
-    parents = dict.fromkeys(found.did for found in job.status.inputs if found.did)
+    kept_here = (found for found in job.status.inputs if found.did and found.prefix)
+    parents = dict.fromkeys(found.did for found in kept_here)
     return ModelAsset(
         metadata=Meta(name=job.metadata.name, namespace=job.metadata.namespace),
         spec=AssetSpec(
@@ -106,6 +108,8 @@ def _asset(seen: Observed, wanted: PublishSpec, results: Results) -> ModelAsset:
             ),
             parents=tuple(parents),
             reward=Reward(to=job.spec.owner, amount=wanted.reward),
+            pricing=wanted.pricing,
+            services=wanted.services,
             job_uid=job.metadata.uid,
         ),
     )
