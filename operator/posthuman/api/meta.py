@@ -23,6 +23,7 @@ LABEL_MANAGED = "app.kubernetes.io/managed-by"  # = posthuman-operator
 LABEL_WORK_NAMESPACE = f"{GROUP}/work-namespace"  # "true" on a namespace the chart prepared
 LABEL_FOR_JOBS = f"{GROUP}/for-jobs"  # "true" on a Secret that its owner's jobs may name
 ANNOTATION_JOB = f"{GROUP}/job"  # "<namespace>/<name>": whom to wake
+ANNOTATION_PUBLISH_AGAIN = f"{GROUP}/publish-again"  # on a job: the finishedAt that it takes back
 
 
 class Key(NamedTuple):

@@ -34,6 +34,7 @@ from posthuman.jobs.observed import (
 from posthuman.jobs.orders import claims_to_give_up, claims_to_take
 from posthuman.jobs.plans import base_name
 from posthuman.jobs.publishing import publish
+from posthuman.jobs.republishing import publish_again
 from posthuman.jobs.running import halt, living_pods, run
 from posthuman.jobs.signing import sign_off
 from posthuman.jobs.staging import stage
@@ -181,6 +182,8 @@ def _without_environment(seen: Observed, draft: Draft) -> None:
 def _after_the_end(seen: Observed, draft: Draft) -> None:
     """The work namespace is cleared, the receipt is signed; the job itself goes when its time to
     live is over."""
+    if publish_again(seen, draft):
+        return
     _give_up_claims(seen, draft)
     if seen.anchor:
         draft.do(DeleteAnchor(seen.work_namespace, base_name(seen.job)))

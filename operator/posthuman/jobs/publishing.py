@@ -13,6 +13,7 @@ from posthuman.api.meta import Meta, NamedRef
 from posthuman.jobs.draft import Draft
 from posthuman.jobs.observed import CreateAsset, DeleteAnchor, DeleteAsset, Observed
 from posthuman.jobs.plans import base_name
+from posthuman.jobs.republishing import asks_again
 
 
 def publish(seen: Observed, draft: Draft) -> None:
@@ -42,7 +43,7 @@ def _begin(seen: Observed, draft: Draft, wanted: PublishSpec, results: Results) 
         else:
             draft.look_again(2)
         return
-    if seen.job.spec.stop:
+    if _is_stopped(seen):
         _abandon(draft, "stopped before its asset was made")
         return
     draft.do(CreateAsset(_asset(seen, wanted, results)))
@@ -57,7 +58,7 @@ def _follow(seen: Observed, draft: Draft, asset: ModelAsset) -> None:
         draft.done("Published", f"published as {asset.status.did}")
         draft.finish(Phase.SUCCEEDED, "Published", f"published as {asset.status.did}")
         return
-    if seen.job.spec.stop:
+    if _is_stopped(seen):
         draft.do(DeleteAsset(asset.metadata.key))
         _abandon(draft, "stopped as spec.stop asks")
         return
@@ -67,9 +68,13 @@ def _follow(seen: Observed, draft: Draft, asset: ModelAsset) -> None:
     draft.wait(Phase.PUBLISHING, reason, message)
 
 
+def _is_stopped(seen: Observed) -> bool:
+    return seen.job.spec.stop and not asks_again(seen.job)
+
+
 def _name_taken(seen: Observed, draft: Draft) -> None:
     """An asset of this name that isn't this job's is never adopted."""
-    if seen.job.spec.stop:
+    if _is_stopped(seen):
         _abandon(draft, "stopped as spec.stop asks")
         return
     name = f"{seen.job.metadata.namespace}/{seen.job.metadata.name}"

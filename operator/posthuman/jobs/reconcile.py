@@ -45,6 +45,7 @@ from posthuman.jobs.plans import base_name, results_prefix, step_name
 from posthuman.jobs.private import PrivateParts, ProviderOf
 from posthuman.jobs.purchases import Purchases
 from posthuman.jobs.receipts import Receipts, SignerOf, StoreOf
+from posthuman.jobs.republishing import asks_again
 from posthuman.jobs.steps import Role, StepState
 from posthuman.jobs.story import story
 from posthuman.ports import Clock, Cluster, ResultStore
@@ -186,7 +187,8 @@ class JobReconciler:
 
     async def _own_asset(self, job: ComputeJob, exported: bool) -> ModelAsset | None:
         """From the end of the export on; its absence is asked for in person."""
-        if not job.spec.publish or not exported or job.status.phase in FINISHED:
+        over = job.status.phase in FINISHED and not asks_again(job)
+        if not job.spec.publish or not exported or over:
             return None
         return await self._cluster.asset(job.metadata.key) or await self._cluster.asset(
             job.metadata.key, fresh=True
