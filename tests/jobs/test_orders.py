@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import msgspec
-import pytest
 
 from posthuman.api.conditions import is_true
 from posthuman.api.job import ComputeJob, Phase
@@ -237,6 +236,23 @@ async def test_a_holder_whose_finalizer_was_taken_pays_for_all_the_time_since() 
     assert shop.claim().used_seconds == {TX: 1200.0}
 
 
+async def test_whoever_takes_over_from_a_finished_holder_charges_what_it_used() -> None:
+    """The next job may be quicker than the last pass of the one before."""
+    shop = Shop()
+    key = shop.submit_on()
+    await shop.finish_after(key, 700)
+    shop.objects.save_order_claim(
+        msgspec.structs.replace(
+            shop.claim(), holder=key, holder_uid=FIRST, paid_by=TX, used_seconds={}
+        )
+    )
+    again = shop.submit_on(TX, "bob-again", SECOND)
+    await shop.passes(again)
+    assert shop.record(again).paid_seconds == HOUR - 700
+    await shop.passes(key)
+    assert (shop.claim().holder_uid, shop.claim().used_seconds) == (SECOND, {TX: 700.0})
+
+
 async def test_a_namesake_of_the_holder_is_another_job() -> None:
     shop = Shop()
     key = shop.submit_on()
@@ -275,7 +291,8 @@ class _Lagging:
 
 
 class _InStep:
-    """A cluster that answers both racers' reads of a claim before either of them writes."""
+    """A cluster that answers both racers' reads of a claim before either of them writes, and then
+    lets them write by turns."""
 
     def __init__(self, shop: Shop, racers: int) -> None:
         self._cluster = shop.cluster
@@ -288,6 +305,10 @@ class _InStep:
         found = await self._cluster.order_claim(order_id)
         await self._barrier.wait()
         return found
+
+    async def save_order_claim(self, claim: OrderClaim) -> None:
+        await asyncio.sleep(0)  # the other one's turn
+        await self._cluster.save_order_claim(claim)
 
 
 async def test_two_operators_race_for_one_order() -> None:
@@ -309,15 +330,12 @@ async def test_two_operators_race_for_one_order() -> None:
 async def test_two_orders_are_taken_both_or_in_one_order() -> None:
     """Bob's two jobs each want both: neither waits for the other for ever."""
     shop = Shop()
-    shop.order(OTHER)
-    both = [inputs(TX)[0], *(dict(inputs(tx)[1], name=name) for tx, name in PAIRS[0])]
-    swapped = [inputs(TX)[0], *(dict(inputs(tx)[1], name=name) for tx, name in PAIRS[1])]
-    image = {"builtin": {"name": "evaluate"}}
     shop.order(TX, service_index=2)
     shop.order(OTHER, service_index=2)
+    evaluate = {"builtin": {"name": "evaluate"}}
     keys = [
-        shop.submit("one", FIRST, inputs=both, algorithm=image),
-        shop.submit("two", SECOND, inputs=swapped, algorithm=image),
+        shop.submit("one", FIRST, inputs=two_models(TX, OTHER), algorithm=evaluate),
+        shop.submit("two", SECOND, inputs=two_models(OTHER, TX), algorithm=evaluate),
     ]
     together: Any = _InStep(shop, 2)
     racers = [shop.with_ports(together) for _ in keys]
@@ -332,15 +350,14 @@ async def test_two_orders_are_taken_both_or_in_one_order() -> None:
     assert shop.claim(TX).holder_uid == shop.claim(OTHER).holder_uid
 
 
-PAIRS = (
-    ((TX, "model"), (OTHER, "teacher")),
-    ((OTHER, "model"), (TX, "teacher")),
-)
+def two_models(first: str, second: str) -> list[dict[str, Any]]:
+    """Alice's model twice, each time for another order."""
+    text, model = inputs(first)
+    return [text, model, {**inputs(second)[1], "name": "teacher"}]
 
 
-@pytest.mark.parametrize("did", [asset().status.did])
-async def test_an_input_named_by_its_did_is_the_asset(did: str) -> None:
-    shop = Shop()
+async def test_an_input_named_by_its_did_is_the_asset() -> None:
+    shop, did = Shop(), asset().status.did
     model = {"name": "model", "kind": "model", "did": did}
     key = shop.submit(inputs=[TEXT_INPUT, model])
     await shop.passes(key)

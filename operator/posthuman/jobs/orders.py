@@ -14,7 +14,7 @@ import msgspec
 
 from posthuman.api.conditions import seconds_between, timestamp
 from posthuman.api.job import FINISHED, ComputeJob
-from posthuman.api.meta import FINALIZER, Key
+from posthuman.api.meta import Key
 from posthuman.environments.orders import Paid
 from posthuman.environments.purchase import paying_transaction
 from posthuman.jobs.attempts import running_seconds
@@ -22,15 +22,13 @@ from posthuman.ports import OrderClaim
 
 
 def is_held(holder: ComputeJob | None) -> bool:
-    """Whether a claim's holder (None: gone) may still use it, or has yet to account for it."""
-    if holder is None:
-        return False
-    return holder.status.phase not in FINISHED or FINALIZER in holder.metadata.finalizers
+    """Whether a claim's holder (None: gone) may still use it."""
+    return holder is not None and holder.status.phase not in FINISHED
 
 
 def settled(claim: OrderClaim, holder: ComputeJob | None, now: datetime) -> OrderClaim:
-    """The claim of a holder who is over, but never gave it up: somebody took the finalizer from it.
-    One that is gone with all accounts is taken to have run since it began."""
+    """The claim of a holder who is over and hasn't given it up yet. One that is gone without an
+    account (somebody took the finalizer from it) is taken to have run since its claim began."""
     if holder is not None:
         return given_up(claim, running_seconds(holder, now))
     return given_up(claim, max(0.0, seconds_between(claim.held_since, timestamp(now))))
