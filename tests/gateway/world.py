@@ -21,6 +21,7 @@ from jobkit.manifest import (
 from posthuman.api.conditions import timestamp
 from posthuman.api.job import ComputeJob, Phase, Results
 from posthuman.gateway.app import create_app
+from posthuman.gateway.ports import JobAccess
 from posthuman.gateway.service import Gateway
 from posthuman.gateway.settings import GatewaySettings
 from tests import builders
@@ -63,15 +64,17 @@ class World:
         now = timestamp(self.clock.now())
         return self.access.advance(job, phase=phase, results=results, finished_at=now)
 
-    def gateway(self) -> Gateway:
+    def gateway(self, access: JobAccess | None = None) -> Gateway:
         """A replica that has just started: it remembers nothing."""
         settings = GatewaySettings(namespace=NAMESPACE, also_namespaces=("bob",))
-        return Gateway(self.access, self.files_of, self.clock, settings)
+        return Gateway(access or self.access, self.files_of, self.clock, settings)
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
+    async def client(self, access: JobAccess | None = None) -> AsyncIterator[httpx.AsyncClient]:
         """HTTP to a replica of its own."""
-        app = cast(Any, create_app(self.gateway()))  # httpx's and Litestar's ASGI types differ
+        app = cast(
+            Any, create_app(self.gateway(access))
+        )  # httpx's and Litestar's ASGI types differ
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
             yield client
