@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from posthuman.api.job import ComputeJob, ReceiptRecord
 from posthuman.api.meta import Key
 from posthuman.gateway.people.wallets import Asked, Proof, header_of, pass_text, request_text
-from posthuman.gateway.ports import Person
+from posthuman.gateway.ports import JobAccess, Person
 from posthuman.gateway.service import Gateway
 from posthuman.gateway.settings import GatewaySettings, Limits
 from tests import builders
@@ -45,12 +45,12 @@ class PeopleWorld(World):
         self.access.people = {name: Person(username=name) for name in ("tina", "uma")}
         self.grant("tina", "bob", VERBS)
 
-    def gateway(self) -> Gateway:
+    def gateway(self, access: JobAccess | None = None) -> Gateway:
         """A replica that has just started."""
         settings = GatewaySettings(
             namespace=NAMESPACE, also_namespaces=("bob",), limits=self._limits
         )
-        return Gateway(self.access, self.files_of, self.clock, settings)
+        return Gateway(access or self.access, self.files_of, self.clock, settings)
 
     def grant(self, username: str, namespace: str, verbs: Iterable[str]) -> None:
         """By RBAC."""
