@@ -1,4 +1,4 @@
-"""Can this be sold so? Pure; asked of an asset, and of a job before it runs, since hours of training
+"""Can this be sold so? Pure; asked of an asset, and of a job before it runs: hours of training
 should not end in a price that no contract takes.
 """
 

@@ -24,6 +24,8 @@ from posthuman.assets.services import ServiceFacts, Trust, service_needed
 from posthuman.environments.program import program_digest
 from posthuman.environments.verdict import Refusal, Verdict, Waiting
 
+LEFT_TO_CHAIN = frozenset({"CustodyUnknown", "MetadataUnreadable"})
+
 
 class AlgorithmFacts(msgspec.Struct, frozen=True, kw_only=True):
     """An algorithm asset as the chain has it now."""
@@ -89,6 +91,12 @@ def review_custody(
     verdicts = [_input(job, environment, found, assets[found.name], custody) for found in held]
     refusals = [found for found in verdicts if isinstance(found, Refusal)]
     return next(iter([*refusals, *(found for found in verdicts if found)]), None)
+
+
+def is_left_to_chain(verdict: Waiting, custody: Custody) -> bool:
+    """Whether nothing in the cluster will wake a job that waits for this."""
+    problems = [line.problem for line in custody.lines.values()]
+    return verdict in problems or verdict.reason in LEFT_TO_CHAIN
 
 
 def trusted_files(job: ComputeJob, custody: Custody) -> str:

@@ -15,6 +15,7 @@ from posthuman.api.conditions import seconds_between, timestamp
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import FINISHED, InputRecord, JobInput, Phase
 from posthuman.api.meta import FINALIZER
+from posthuman.assets.trust import is_left_to_chain
 from posthuman.environments.orders import LEFT_TO_TIME, order_records, orders_of
 from posthuman.environments.policy import review, unknown_environment
 from posthuman.environments.preflight import estimate_of
@@ -121,7 +122,8 @@ def _accept(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> bo
     if verdict is not None:
         draft.condition("Accepted", "False", verdict.reason, verdict.message)
         draft.wait_for(Phase.PENDING, verdict)
-        if verdict in seen.purchases.values() or verdict.reason in LEFT_TO_TIME:
+        ordered = verdict in seen.purchases.values() or verdict.reason in LEFT_TO_TIME
+        if ordered or is_left_to_chain(verdict, seen.custody):
             draft.look_again(ORDER_RECHECK_SECONDS)
         return False
     if not _claim(seen, request, draft):
