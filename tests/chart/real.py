@@ -39,6 +39,7 @@ class Installation:
         self.token = f"t{secrets.token_hex(4)}"
         self.group = f"{self.token}.posthuman.test"
         self.namespace, self.tenant = f"{self.token}-system", f"{self.token}-bob"
+        self.lending = f"{self.token}-charlie"  # whose Secrets jobs may name
         self.work, self.sealed = f"{self.token}-work", f"{self.token}-sealed"
         name = f"{self.token}-posthuman-operator"
         self.account = f"system:serviceaccount:{self.namespace}:{name}"
@@ -51,6 +52,7 @@ class Installation:
                 {"name": self.work, "create": True},
                 {"name": self.sealed, "create": True, "privileged": True},
             ],
+            "tenantNamespaces": [self.lending],
             "images": {"jobkit": {"digest": JOBKIT_DIGEST}},
         }
 
@@ -124,7 +126,7 @@ def installed(facts: Mapping[str, str]) -> Iterator[Installation]:
     restricted = {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
     namespaces = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, **restricted}}
-        for name in (chart.namespace, chart.tenant)
+        for name in (chart.namespace, chart.tenant, chart.lending)
     ]
     objects = [found for found in chart.objects if found["kind"] != "Deployment"]
     try:

@@ -49,11 +49,18 @@ ALLOWED = [
     ("get", "work", "pods/log", ""),
     ("create", "work", "networkpolicies", "networking.k8s.io"),
     ("get", "sealed", "secrets", ""),
+    ("create", "work", "secrets", ""),
+    ("delete", "sealed", "secrets", ""),
+    ("get", "lending", "secrets", ""),
 ]
 FORBIDDEN = [
     ("get", "tenant", "secrets", ""),
     ("get", "namespace", "secrets", ""),
     ("list", "work", "secrets", ""),
+    ("update", "work", "secrets", ""),
+    ("list", "lending", "secrets", ""),
+    ("watch", "lending", "secrets", ""),
+    ("create", "lending", "secrets", ""),
     ("create", "work", "pods", ""),
     ("create", "work", "pods/exec", ""),
     ("create", "tenant", "jobs", "batch"),

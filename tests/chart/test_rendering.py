@@ -165,14 +165,27 @@ def test_a_namespace_of_one_s_own_keeps_its_other_pods_network() -> None:
     assert deny["podSelector"] == {"matchLabels": {LABEL_MANAGED: MANAGER}}
 
 
-def test_secrets_are_read_in_work_namespaces_alone(plain: Rendered) -> None:
-    reading = [
+def rights_on_secrets(rendered: Rendered) -> list[tuple[str, str | None, list[str]]]:
+    """Each role that has some: its kind, its namespace and the verbs."""
+    return [
         (role["kind"], role["metadata"].get("namespace"), rule["verbs"])
-        for role in plain.of("ClusterRole") + plain.of("Role")
+        for role in rendered.of("ClusterRole") + rendered.of("Role")
         for rule in role["rules"]
         if "secrets" in rule["resources"] or "*" in rule["resources"]
     ]
-    assert reading == [("Role", "work", ["get"])]
+
+
+def test_secrets_are_read_in_work_namespaces_alone(plain: Rendered) -> None:
+    assert rights_on_secrets(plain) == [("Role", "work", ["get", "create", "delete"])]
+
+
+def test_tenants_secrets_are_read_by_name_where_the_admin_says_so() -> None:
+    rendered = render({**WORK, "tenantNamespaces": ["bob", "charlie"]})
+    rights = [found for found in rights_on_secrets(rendered) if found[1] != "work"]
+    assert rights == [("Role", "bob", ["get"]), ("Role", "charlie", ["get"])]
+    binding = rendered.one("RoleBinding", f"{NAME}-tenant", "bob")
+    assert binding["roleRef"]["name"] == f"{NAME}-tenant"
+    assert binding["subjects"][0]["namespace"] == NAMESPACE
 
 
 def test_people_get_our_kinds_through_kubernetes_own_roles(plain: Rendered) -> None:
