@@ -12,6 +12,7 @@ import msgspec
 from posthuman.api.job import Algorithm, Container, OrderRef, RawAlgorithm
 from posthuman.api.meta import SecretKeyRef
 from posthuman.errors import UserError
+from posthuman.gateway.ocean.builtins import builtin_of
 from posthuman.gateway.ocean.fields import mapping, secret_text, words
 
 SECRET_KEY = "algorithm"
@@ -30,6 +31,9 @@ class AlgorithmAsked(msgspec.Struct, frozen=True, kw_only=True):
 def algorithm_of(asked: Mapping[str, Any], secret_name: str) -> AlgorithmAsked:
     """Raises UserError."""
     container = _container(asked.get("container"))
+    if builtin := builtin_of(container.entrypoint):
+        named = words(asked.get("id"), "algorithm.id")
+        return AlgorithmAsked(algorithm=Algorithm(builtin=builtin), id=named)
     did = words(asked.get("id"), "algorithm.id")
     if asked.get("remote") is not None:
         return _bought(mapping(asked["remote"], "algorithm.remote"), asked, container, secret_name)

@@ -1,16 +1,17 @@
-"""`algocustomdata`: the algorithm's parameters, and two names that are this service's own. Pure.
+"""`algocustomdata`: the algorithm's parameters, and three names that are this service's own. Pure.
 
 `publish` asks for a new asset of the trained model, as ComputeJob's `spec.publish` has it; it is
-no parameter. `resources` asks for less than all of the environment's hardware.
+no parameter. `resources` asks for less than all of the environment's hardware. `uploads` brings
+what the owner has uploaded (`posthuman upload`) as further inputs.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from posthuman.api.job import PublishSpec, WorkerResources
+from posthuman.api.job import JobInput, PublishSpec, WorkerResources
 from posthuman.errors import UserError
 from posthuman.gateway.depth import is_deep
 from posthuman.gateway.ocean.fields import mapping
@@ -27,6 +28,15 @@ class AskedResources(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     memory: str = ""
 
 
+class AskedUpload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of `algocustomdata.uploads`, as `posthuman upload -o json` prints it."""
+
+    name: str
+    upload: str
+    sha256: str = ""
+    kind: Literal["model", "dataset", "file"] = "dataset"
+
+
 class Custom(msgspec.Struct, frozen=True, kw_only=True):
     """What it says."""
 
@@ -35,6 +45,7 @@ class Custom(msgspec.Struct, frozen=True, kw_only=True):
     nodes: int = 0
     gpus_per_node: int | None = None
     resources: WorkerResources = WorkerResources()
+    uploads: tuple[JobInput, ...] = ()
 
 
 def custom_of(value: object) -> Custom:
@@ -42,14 +53,24 @@ def custom_of(value: object) -> Custom:
     asked = dict(mapping(_decoded(value), "algocustomdata"))
     publish = _typed(asked.pop("publish", None), PublishSpec, "publish")
     resources = _typed(asked.pop("resources", None), AskedResources, "resources")
+    uploads = _uploads(asked.pop("uploads", None))
     if resources is None:
-        return Custom(parameters=asked, publish=publish)
+        return Custom(parameters=asked, publish=publish, uploads=uploads)
     return Custom(
         parameters=asked,
         publish=publish,
         nodes=resources.nodes,
         gpus_per_node=resources.gpus_per_node,
         resources=WorkerResources(cpu=resources.cpu, memory=resources.memory),
+        uploads=uploads,
+    )
+
+
+def _uploads(value: object) -> tuple[JobInput, ...]:
+    found = _typed(value, tuple[AskedUpload, ...], "uploads") or ()
+    return tuple(
+        JobInput(name=one.name, kind=one.kind, upload=one.upload, sha256=one.sha256)
+        for one in found
     )
 
 

@@ -49,7 +49,8 @@ async def start(
     """The job, made now or by an earlier try of the same request. Raises Problem, UserError."""
     stage = stage_of(workflow_of(arguments))
     purchase = _purchase(arguments, signer, environment)
-    made = translate(stage, purchase, environment, gateway.clock.now())
+    models = _models(gateway, environment)
+    made = translate(stage, purchase, environment, gateway.clock.now(), models)
     await bind(gateway, signer, changes=True)
     runs = _earlier_runs(gateway, purchase)
     while runs < MAX_RUNS:
@@ -64,6 +65,12 @@ async def start(
             raise Problem(400, IN_USE)
         runs += 1
     raise Problem(400, f"this order was used for {MAX_RUNS} runs; buy a new one")
+
+
+def _models(gateway: Gateway, environment: ComputeEnvironment) -> frozenset[str]:
+    name = environment.metadata.name
+    assets = [a for a in gateway.access.assets() if a.spec.environment_ref.name == name]
+    return frozenset(asset.status.did for asset in assets if asset.status.did)
 
 
 def _purchase(arguments: Arguments, signer: Signer, environment: ComputeEnvironment) -> Purchase:

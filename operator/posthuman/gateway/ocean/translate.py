@@ -8,7 +8,7 @@ sentence; nothing is dropped in silence but what upstream's own fields say twice
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from posthuman.api.meta import NamedRef, SecretKeyRef
 from posthuman.api.quantities import parse_duration_seconds
 from posthuman.errors import UserError
 from posthuman.gateway.ocean.algorithm import AlgorithmAsked, algorithm_of
+from posthuman.gateway.ocean.builtins import as_wanted
 from posthuman.gateway.ocean.custom import Custom, custom_of
 from posthuman.gateway.ocean.fields import mapping, secret_text, sequence, whole_number, words
 from posthuman.gateway.problems import Problem
@@ -62,14 +63,19 @@ def stage_of(workflow: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def translate(
-    stage: Mapping[str, Any], purchase: Purchase, environment: ComputeEnvironment, now: datetime
+    stage: Mapping[str, Any],
+    purchase: Purchase,
+    environment: ComputeEnvironment,
+    now: datetime,
+    models: Collection[str] = (),
 ) -> Translation:
-    """Raises UserError."""
+    """`models`: DIDs of the environment's own assets. Raises UserError."""
     compute = mapping(stage["compute"], "compute")
     mapping(stage["output"], "output")
     asked = algorithm_of(mapping(stage["algorithm"], "algorithm"), purchase.secret_name)
     custom = custom_of(stage["algorithm"].get("algocustomdata"))
     inputs = _inputs(stage["input"], purchase.secret_name)
+    wanted = as_wanted(asked.algorithm, [found.input for found in inputs], models)
     spec = JobSpec(
         environment_ref=NamedRef(name=environment.metadata.name),
         owner=purchase.owner,
@@ -79,7 +85,7 @@ def translate(
             valid_until=purchase.valid_until,
         ),
         algorithm=asked.algorithm,
-        inputs=tuple(found.input for found in inputs),
+        inputs=(*wanted, *custom.uploads),
         parameters=custom.parameters,
         nodes=custom.nodes or whole_number(compute.get("Instances", 1), "compute.Instances"),
         gpus_per_node=_gpus(custom, environment),
