@@ -19,7 +19,7 @@ BUDGET_SECONDS = {
     "contracts": 90,
     "environments": 5,
     "jobkit": 60,
-    "jobs": 10,
+    "jobs": 30,
     "receipts": 20,
     "kube": 90,
     "ledger": 60,

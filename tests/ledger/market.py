@@ -56,11 +56,10 @@ async def asset_of(
 
 
 def ddo_of(datatoken: str) -> bytes:
-    """Of it only the services, as buyers read them."""
-    services = [
-        {"id": name, "type": "compute", "datatokenAddress": datatoken, "timeout": 3600}
-        for name in SERVICES
-    ]
+    """Of it only the services, as buyers read them; each trusts whatever runs on it."""
+    compute = {"publisherTrustedAlgorithms": [], "publisherTrustedAlgorithmPublishers": ["*"]}
+    service = {"type": "compute", "datatokenAddress": datatoken, "timeout": 3600}
+    services = [{"id": name, **service, "compute": compute} for name in SERVICES]
     return json.dumps({"services": services}).encode()
 
 
