@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from posthuman.api.meta import Key
 from posthuman.api.parse import Resource
 from posthuman.local.cluster import LocalCluster
 from posthuman.local.programs import Machine
@@ -27,6 +28,10 @@ class LaptopWorld:
 
     async def put_secret(self, name: str, content: Mapping[str, bytes]) -> None:
         await self._fake.put_secret(name, content)
+
+    def lend(self, name: str, content: Mapping[str, bytes]) -> None:
+        """A Secret of a person's own."""
+        self._fake.objects.put_secret(Key(self.tenant, name), content)
 
     async def settle(self) -> None: ...
 

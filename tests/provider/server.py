@@ -33,8 +33,8 @@ class Sold(msgspec.Struct, frozen=True):
 class ProviderServer:
     """See the switches. `downloads`: (fileIndex, Range, nonce) of what was admitted, in order."""
 
-    def __init__(self, has_tokens: bool = True) -> None:
-        self.has_tokens = has_tokens
+    def __init__(self, has_tokens: bool = True, host: str = "127.0.0.1") -> None:
+        self.has_tokens, self.host = has_tokens, host
         self.sold: dict[str, Sold] = {}
         self.ddos: dict[str, dict[str, Any]] = {}
         self.nonces: dict[str, int] = {}
@@ -51,7 +51,7 @@ class ProviderServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def sell(self, did: str, files: dict[str, bytes], service_id: str = "s0") -> None:
         self.sold[did] = Sold(service_id, files)
@@ -153,13 +153,15 @@ class ProviderServer:
 
 
 @asynccontextmanager
-async def selling(has_tokens: bool = True) -> AsyncIterator[ProviderServer]:
+async def selling(
+    has_tokens: bool = True, host: str = "127.0.0.1"
+) -> AsyncIterator[ProviderServer]:
     """Serve until the block ends."""
-    server = ProviderServer(has_tokens)
+    server = ProviderServer(has_tokens, host)
     runner = web.AppRunner(server.application(), shutdown_timeout=0.1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, host, 0).start()
         server.port = cast(int, runner.addresses[0][1])
         yield server
     finally:

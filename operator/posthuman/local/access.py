@@ -60,7 +60,8 @@ class LocalAccess:
 
     async def create_job(self, job: ComputeJob) -> ComputeJob:
         """Admitted as a cluster admits it. Raises Conflict, UserError."""
-        return self._objects.create(parse(admit(dump(job)), ComputeJob))
+        body = msgspec.json.decode(msgspec.json.encode(dump(job)))  # as it would travel
+        return self._objects.create(parse(admit(body), ComputeJob))
 
     async def create_secret(
         self, key: Key, content: Mapping[str, bytes], labels: Mapping[str, str], nonce_digest: str

@@ -1,4 +1,4 @@
-"""Where a job's container paths lie on this machine. Pure.
+"""Where a job's container paths lie on this machine. Pure, but for the links of `with_volume`.
 
 A pod sees its workspace volume at the mounts' paths; a process sees the whole machine, so every
 path that a plan, a command or a variable names is rewritten. Nothing enforces a read-only mount.
@@ -16,6 +16,7 @@ from jobkit.plan import ExportPlan, LaunchPlan, Plan, StagePlan
 from posthuman.errors import UserError
 from posthuman.jobs.steps import Mount
 
+VOLUME_PATH = "/data"
 PRIVATE_PATH = "/etc/posthuman-private"  # StagePlan's default
 ALGORITHMS_PATH = "/opt/posthuman/algorithms"  # in the algorithms image
 PLAN_PATHS = (
@@ -70,6 +71,17 @@ def folders_of(
     """What a step with these mounts sees; `private`: its own private files."""
     mapped = {mount.path: workspace / mount.folder for mount in mounts}
     return Folders(mapped={ALGORITHMS_PATH: algorithms, PRIVATE_PATH: private, **mapped})
+
+
+def with_volume(folders: Folders, volume: Path) -> Folders:
+    """One folder for all that lies below /data in a pod, made anew of links."""
+    volume.mkdir(parents=True, exist_ok=True)
+    for path, folder in folders.mapped.items():
+        if path.startswith(f"{VOLUME_PATH}/"):
+            link = volume / path.removeprefix(f"{VOLUME_PATH}/")
+            link.unlink(missing_ok=True)
+            link.symlink_to(folder)
+    return Folders(mapped={**folders.mapped, VOLUME_PATH: volume})
 
 
 def relocate(

@@ -27,6 +27,11 @@ class JobLayout(msgspec.Struct, frozen=True, kw_only=True):
         return self.root / "private"
 
     @property
+    def volume(self) -> Path:
+        """What code of one's own finds as `$VOLUME`: links to the folders that it may see."""
+        return self.root / "volume"
+
+    @property
     def home(self) -> Path:
         """The processes' HOME: never the user's own."""
         return self.root / "home"

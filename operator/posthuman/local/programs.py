@@ -26,7 +26,7 @@ from jobkit.plan import (
 from posthuman.errors import UserError
 from posthuman.jobs.plans import LAUNCHER_SECONDS, grace_seconds
 from posthuman.jobs.steps import Role, Step, private_name
-from posthuman.local.folders import Folders, folders_of, relocate
+from posthuman.local.folders import Folders, folders_of, relocate, with_volume
 from posthuman.local.layout import JobLayout
 from posthuman.local.running import Program
 
@@ -65,6 +65,8 @@ def programs_of(
         (layout.workspace / mount.folder).mkdir(parents=True, exist_ok=True)
     private = layout.private / private_name(step.name)
     folders = folders_of(step.mounts, layout.workspace, machine.algorithms, private)
+    if step.code:
+        folders = with_volume(folders, layout.volume)
     raw = msgspec.json.encode(_adapt(relocate(plan, folders), step, machine))
     return [
         _program(step, index, layout, raw, {**_common(step, folders, machine), **credentials})
