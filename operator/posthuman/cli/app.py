@@ -11,6 +11,7 @@ import typer
 
 from posthuman.cli.algorithm.commands import app as algorithm_app
 from posthuman.cli.ending import end_as_by_ctrl_c, end_with
+from posthuman.cli.evidence_commands import add_evidence_commands
 from posthuman.cli.gateway import gateway
 from posthuman.cli.options import (
     DEFAULT_WORKDIR,
@@ -38,14 +39,6 @@ class DemoModel(StrEnum):
 
     SMOLLM2 = "smollm2"
     TINY = "tiny"
-
-
-class LineageForm(StrEnum):
-    """How a lineage is drawn."""
-
-    TEXT = "text"
-    JSON = "json"
-    SVG = "svg"
 
 
 class UploadKind(StrEnum):
@@ -195,39 +188,6 @@ def operator(
 
 
 @app.command()
-def lineage(
-    did: Annotated[str, typer.Argument(help="did:op: and 64 hex digits.")],
-    workdir: Workdir = DEFAULT_WORKDIR,
-    trust: Annotated[
-        list[str] | None,
-        typer.Option("--trust", help="Address of a publisher to believe too; may be repeated."),
-    ] = None,
-    svg: Annotated[
-        Path | None, typer.Option("--svg", help="A file to draw the picture in as well.")
-    ] = None,
-    output: Annotated[
-        LineageForm, typer.Option("--output", "-o", help="Form of the result.")
-    ] = LineageForm.TEXT,
-) -> None:
-    """Show where a published model comes from, as the kept chain and store tell it."""
-    from posthuman.cli.lineage import show_lineage
-
-    end_with(lambda: show_lineage(did, workdir, output.value, svg, trust or []))
-
-
-@app.command()
-def verify(
-    subject: Annotated[str, typer.Argument(help="A receipt.json, or a DID.")],
-    workdir: Workdir = DEFAULT_WORKDIR,
-    output: OutputOption = Output.TEXT,
-) -> None:
-    """Check a job's receipt or a model: signature, chain, every file; name what doesn't fit."""
-    from posthuman.cli.verify import verify_subject
-
-    end_with(lambda: verify_subject(subject, workdir, output is Output.JSON))
-
-
-@app.command()
 def buy(
     did: Annotated[str, typer.Argument(help="did:op: and 64 hex digits.")],
     service: Annotated[
@@ -287,3 +247,6 @@ def demo(
 
     pace = SMOLLM2 if model is DemoModel.SMOLLM2 else TINY
     end_with(lambda: tell_story(workdir.absolute(), pace, steps or pace.steps))
+
+
+add_evidence_commands(app)

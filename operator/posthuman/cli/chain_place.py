@@ -9,16 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from posthuman.api.environment import ChainSpec, ComputeEnvironment
-from posthuman.api.meta import Key, SecretKeyRef
+from posthuman.api.environment import ChainSpec
+from posthuman.api.meta import SecretKeyRef
 from posthuman.cli.ending import said
-from posthuman.errors import NotFound, UserError
+from posthuman.cli.known_environment import KnownEnvironment, known_environment
+from posthuman.errors import UserError
 from posthuman.ledger.rpc import open_web3, translated
-from posthuman.local.apply import apply_document
 from posthuman.local.chain import embedded_chain, has_chain
-from posthuman.local.documents import read_documents
 from posthuman.local.lock import locked
-from posthuman.local.objects import Objects
 
 RPC_URL_ENV = "POSTHUMAN_RPC_URL"
 
@@ -29,7 +27,8 @@ class ChainPlace(msgspec.Struct, frozen=True, kw_only=True):
 
     workdir: Path
     rpc_url: str = ""
-    environment: Path | None = None
+    environment: Path | None = None  # a file, or the name of one in a cluster
+    context: str = ""  # of the kubeconfig; the current one if empty
 
 
 class OpenChain(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,19 +38,27 @@ class OpenChain(msgspec.Struct, frozen=True, kw_only=True):
     spec: ChainSpec
 
 
+def known(place: ChainPlace) -> KnownEnvironment | None:
+    """The environment that was named, if one was. Raises UserError, TransientError."""
+    return known_environment(place.environment, place.context) if place.environment else None
+
+
 @contextmanager
-def opened_chain(place: ChainPlace) -> Iterator[OpenChain]:
-    """While the block lasts, in which no event loop runs. Raises UserError, TransientError."""
+def opened_chain(
+    place: ChainPlace, environment: KnownEnvironment | None = None
+) -> Iterator[OpenChain]:
+    """While the block lasts, in which no event loop runs; `environment`: the place's, if it was
+    read already. Raises UserError, TransientError."""
     if place.environment is None and not place.rpc_url:
         with _kept_chain(place.workdir) as chain:
             yield chain
         return
-    spec, url = _of_file(place.environment) if place.environment else (None, "")
+    spec, url = _named(place, environment or known(place))
     url = place.rpc_url or url
     if not url:
         raise UserError(
-            f"{place.environment} lacks the Secret with the node's URL: add it there, or name a "
-            f"node yourself, by --rpc or {RPC_URL_ENV}"
+            f"the URL of a node of {place.environment}'s chain isn't known: name a node yourself, "
+            f"by --rpc or {RPC_URL_ENV} (in a file, its Secret may stand beside the environment)"
         )
     yield OpenChain(url=url, spec=_checked(spec, asyncio.run(_chain_id(url))))
 
@@ -90,18 +97,11 @@ async def _chain_id(url: str) -> int:
         await web3.provider.disconnect()
 
 
-def _of_file(file: Path) -> tuple[ChainSpec, str]:
-    """The environment's chain, and the URL of its node if the file has that Secret too."""
-    objects = Objects()
-    for document in read_documents(file):
-        apply_document(objects, document)
-    found = objects.all(ComputeEnvironment)
-    chain = found[0].spec.chain if len(found) == 1 else None
+def _named(place: ChainPlace, known: KnownEnvironment | None) -> tuple[ChainSpec | None, str]:
+    """The environment's chain, and the URL of its node if that Secret is known too."""
+    if known is None:
+        return None, ""
+    chain = known.environment.spec.chain
     if chain is None:
-        raise UserError(f"{file} must hold one ComputeEnvironment, with a spec.chain")
-    try:
-        secret = objects.secret(Key(found[0].spec.work_namespace, chain.rpc_url_secret.name))
-    except NotFound:
-        return chain, ""
-    only = next(iter(secret.values())) if len(secret) == 1 else b""
-    return chain, secret.get(chain.rpc_url_secret.key, only).decode().strip()
+        raise UserError(f"{place.environment} has no spec.chain: nothing was published there")
+    return chain, known.secret(chain.rpc_url_secret).decode().strip()

@@ -15,6 +15,7 @@ from posthuman.errors import PosthumanError, UserError
 SUCCEEDED = 0
 FAILED = 1
 REFUSED = 2
+UNCHECKED = 3  # nothing was found wrong, but not everything could be looked at
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 said = Console(stderr=True, highlight=False)

@@ -1,4 +1,4 @@
-"""`posthuman lineage`: where a model comes from, from the kept chain and store alone."""
+"""`posthuman lineage`: where a model comes from, from chain and store alone."""
 
 from __future__ import annotations
 
@@ -18,38 +18,46 @@ from posthuman.assets.lineage import Ancestor, Tracer
 from posthuman.assets.lineage_svg import lineage_svg
 from posthuman.assets.lineage_tree import lineage_tree
 from posthuman.assets.lineage_words import unchecked
+from posthuman.cli.chain_place import ChainPlace, OpenChain
 from posthuman.cli.ending import SUCCEEDED, said
+from posthuman.cli.evidence import ADDRESS as ADDRESS
+from posthuman.cli.evidence import Evidence, StoreWish, opened_evidence
 from posthuman.errors import UserError
 from posthuman.ledger.account import account_of
 from posthuman.ledger.reader import open_reader
-from posthuman.local.chain import SIGNER_KEY, EmbeddedChain, embedded_chain, has_chain
+from posthuman.local.chain import SIGNER_KEY, EmbeddedChain
 from posthuman.local.embedded import store_url
-from posthuman.local.lock import locked
 from posthuman.store.results import open_results
 
 DID = re.compile(r"did:op:[0-9a-f]{64}")
 UNCUT = 1000  # columns, where no terminal has fewer: a cut-off DID is none
-ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-
 
 Form = Literal["text", "json", "svg"]  # how it is drawn, on stdout
 
 
 def show_lineage(
-    did: str, workdir: Path, form: Form, svg: Path | None = None, trusted: Sequence[str] = ()
+    did: str,
+    place: ChainPlace,
+    store: StoreWish,
+    form: Form,
+    svg: Path | None = None,
+    trusted: Sequence[str] = (),
 ) -> int:
-    """Start the node on the kept state, print, stop it; `svg`: a file for the picture too.
-
-    `trusted`: addresses of publishers to believe beside the workdir's own. Raises UserError,
-    NotFound.
+    """Print it; `svg`: a file for the picture too; `trusted`: addresses of publishers to believe
+    beside the place's own. Raises UserError, NotFound, TransientError.
     """
-    _check(did, workdir, trusted)
-    said.print("starting the kept chain (about 1 s)")
-    with locked(workdir), embedded_chain(workdir / "chain") as chain:
-        found = asyncio.run(trace(did, chain, workdir, trusted))
+    if not DID.fullmatch(did):
+        raise UserError(
+            f'"{did}" is no DID: it is did:op: and 64 hex digits; a published job has it in '
+            "status.asset.did, a ModelAsset in status.did"
+        )
+    with opened_evidence(place, store, trusted) as evidence:
+        found = asyncio.run(_traced(did, evidence))
     if svg is not None:
         _write(svg, lineage_svg(found))
     print_lineage(found, form)
+    if evidence.no_store:
+        said.print(f"the store was not read: {evidence.no_store}", markup=False)
     return SUCCEEDED
 
 
@@ -67,35 +75,20 @@ def print_lineage(found: Ancestor, form: Form) -> None:
             console.print(Text(gap), soft_wrap=True)
 
 
-async def trace(
-    did: str, chain: EmbeddedChain, workdir: Path, trusted: Sequence[str] = ()
-) -> Ancestor:
-    """The asset and all it comes from; believed are the embedded signer and who is trusted."""
-    reader = open_reader(chain.url, chain.spec)
-    has_store = (workdir / "store").is_dir()
-    store = open_results(StoreSpec(url=store_url(workdir)), {}) if has_store else None
+async def trace(did: str, kept: EmbeddedChain, workdir: Path) -> Ancestor:
+    """The asset and all it comes from, of a workdir's own chain and store."""
+    publishers = frozenset({str(account_of(SIGNER_KEY).address)})
+    store = open_results(StoreSpec(url=store_url(workdir)), {})
+    chain = OpenChain(url=kept.url, spec=kept.spec)
+    return await _traced(did, Evidence(chain=chain, publishers=publishers, store=store))
+
+
+async def _traced(did: str, evidence: Evidence) -> Ancestor:
+    reader = open_reader(evidence.chain.url, evidence.chain.spec)
     try:
-        publishers = frozenset({account_of(SIGNER_KEY).address, *trusted})
-        return await Tracer(reader, publishers, store).trace(did)
+        return await Tracer(reader, evidence.publishers, evidence.store).trace(did)
     finally:
         await reader.close()
-
-
-def _check(did: str, workdir: Path, trusted: Sequence[str]) -> None:
-    """Raises UserError for what can't be meant."""
-    if not DID.fullmatch(did):
-        raise UserError(
-            f'"{did}" is no DID: it is did:op: and 64 hex digits; a published job has it in '
-            "status.asset.did, a ModelAsset in status.did"
-        )
-    for address in trusted:
-        if not ADDRESS.fullmatch(address):
-            raise UserError(f'--trust "{address}" is no address: it is 0x and 40 hex digits')
-    if not has_chain(workdir / "chain"):
-        raise UserError(
-            f"{workdir} holds no chain: name the --workdir of a run that published something "
-            "(of `make demo`: .demo)"
-        )
 
 
 def _write(file: Path, text: str) -> None:

@@ -31,3 +31,23 @@ ChainFile = Annotated[
     Path | None,
     typer.Option("--environment", help="ComputeEnvironment (and Secrets): its chain."),
 ]
+AnyEnvironment = Annotated[
+    Path | None,
+    typer.Option(
+        "--environment", help="ComputeEnvironment: its name in your cluster, or a file with it."
+    ),
+]
+ContextOption = Annotated[
+    str, typer.Option("--context", help="Of your kubeconfig; default: the current one.")
+]
+StoreOption = Annotated[
+    str, typer.Option("--store", help="s3://… or file://…; default: the environment's.")
+]
+StoreEndpointOption = Annotated[
+    str, typer.Option("--store-endpoint", help="Of an S3 server that is not AWS.")
+]
+StoreRegionOption = Annotated[str, typer.Option("--store-region", help="Of --store's bucket.")]
+TrustOption = Annotated[
+    list[str] | None,
+    typer.Option("--trust", help="Address of a publisher to believe too; may be repeated."),
+]

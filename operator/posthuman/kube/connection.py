@@ -7,6 +7,7 @@ generated models cost more time than the API server does. Kopf gets a session ma
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Awaitable, Callable
 
@@ -107,6 +108,29 @@ async def connect(kubeconfig: str = "") -> Connection:
         place = f"kubeconfig {kubeconfig}" if kubeconfig else "the pod's service account"
         raise UserError(
             f"{place} can't be used: {error}. Name a kubeconfig, or run inside a cluster.",
+            "NoKubeconfig",
+        ) from error
+    return Connection(settings)
+
+
+async def connect_as_person(context: str = "") -> Connection:
+    """As kubectl would: by $KUBECONFIG or ~/.kube/config, in a context of it (the current one).
+
+    Raises UserError where that can't be used.
+    """
+    settings = Configuration()
+    files = os.environ.get("KUBECONFIG", "~/.kube/config")
+    try:
+        await _load_kubeconfig(
+            config_file=files,
+            context=context or None,
+            client_configuration=settings,
+            persist_config=False,
+        )
+    except (config.ConfigException, OSError) as error:
+        where = f'context "{context}" of {files}' if context else files
+        raise UserError(
+            f"{where} can't be used: {error}. `kubectl config get-contexts` lists what there is.",
             "NoKubeconfig",
         ) from error
     return Connection(settings)

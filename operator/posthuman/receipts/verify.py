@@ -24,17 +24,20 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     manifest: str
     prefix: str
-    files: int
-    bytes: int
+    files: int = 0
+    bytes: int = 0
     signer: str = ""  # of the receipt; empty: an upload, which no job made
     asset: str = ""  # DID on chain, with this manifest
     models: tuple[str, ...] = ()  # DIDs on chain of what went in, with the digests in the receipt
+    unchecked: tuple[str, ...] = ()  # parts that only the store could show, and it wasn't there
 
 
 class Verifier:
-    """Reads one chain and one store, and changes nothing."""
+    """Reads one chain, and one store where there is one; changes nothing."""
 
-    def __init__(self, reader: ChainReader, signers: frozenset[str], store: ResultStore) -> None:
+    def __init__(
+        self, reader: ChainReader, signers: frozenset[str], store: ResultStore | None
+    ) -> None:
         self._reader = reader
         self._signers = frozenset(address.lower() for address in signers)
         self._store = store
@@ -48,16 +51,22 @@ class Verifier:
         if said.chain_id != self._reader.chain_id:
             raise Mismatch(f"chain: the receipt is of chain {said.chain_id}")
         await self._on_chain(said)
-        manifest = await self._manifest(said.prefix, said.manifest)
+        models = tuple(found["did"] for found in said.inputs if found.get("did"))
+        found = await self._in_store(self._store, said)
+        return msgspec.structs.replace(found, signer=signed.signer, asset=said.asset, models=models)
+
+    async def _in_store(self, store: ResultStore | None, said: Receipt) -> Verified:
+        if store is None:
+            return Verified(
+                manifest=said.manifest, prefix=said.prefix, unchecked=("manifest", "files")
+            )
+        manifest = await _manifest(store, said.prefix, said.manifest)
         compare(said, manifest)
         return Verified(
             manifest=said.manifest,
             prefix=said.prefix,
             files=len(manifest.files),
-            bytes=await self._files(said.prefix, manifest),
-            signer=signed.signer,
-            asset=said.asset,
-            models=tuple(found["did"] for found in said.inputs if found.get("did")),
+            bytes=await _files(store, said.prefix, manifest),
         )
 
     async def asset(self, did: str) -> Verified:
@@ -66,24 +75,29 @@ class Verifier:
         Raises NotFound, Mismatch, TransientError.
         """
         creation = await self._creation(did)
-        prefix = prefix_in(await clear_text(await self._reader.first_ddo(creation), self._store))
+        digest, store = creation.publication.manifest_digest, self._store
+        prefix = prefix_in(await clear_text(await self._reader.first_ddo(creation), store))
+        if store is None:
+            parts = ("receipt", "manifest", "files")
+            return Verified(manifest=digest, prefix=prefix, asset=did, unchecked=parts)
         if not prefix:
             raise Mismatch(f"chain: the metadata of {did} doesn't say where its files are")
-        digest = creation.publication.manifest_digest
-        manifest = await self._manifest(prefix, digest)
+        manifest = await _manifest(store, prefix, digest)
         if manifest.job:
-            return await self._made_by_a_job(did, prefix, digest)
+            return await self._made_by_a_job(store, did, prefix, digest)
         return Verified(
             manifest=digest,
             prefix=prefix,
             files=len(manifest.files),
-            bytes=await self._files(prefix, manifest),
+            bytes=await _files(store, prefix, manifest),
             asset=did,
         )
 
-    async def _made_by_a_job(self, did: str, prefix: str, digest: str) -> Verified:
+    async def _made_by_a_job(
+        self, store: ResultStore, did: str, prefix: str, digest: str
+    ) -> Verified:
         try:
-            raw = await self._store.get(f"{prefix}/{RECEIPT_NAME}")
+            raw = await store.get(f"{prefix}/{RECEIPT_NAME}")
         except NotFound:
             raise Mismatch(f"receipt: {prefix}/{RECEIPT_NAME} is not in the store") from None
         said = read_signed(raw).receipt
@@ -110,25 +124,27 @@ class Verifier:
             )
         return creation
 
-    async def _manifest(self, prefix: str, digest: str) -> Manifest:
-        try:
-            manifest, found = await self._store.manifest(prefix)
-        except NotFound:
-            raise Mismatch(f"store: {prefix}/manifest.json is missing") from None
-        except UserError as error:
-            raise Mismatch(f"store: {error}") from error
-        if found != digest:
-            raise Mismatch(f"store: {prefix}/manifest.json has digest {found}, not {digest}")
-        return manifest
 
-    async def _files(self, prefix: str, manifest: Manifest) -> int:
-        """Bytes in all."""
-        for file in manifest.files:
-            key = f"{prefix}/{file.path}"
-            try:
-                found = await self._store.sha256(key)
-            except NotFound:
-                raise Mismatch(f"store: {key} is missing") from None
-            if found != file.sha256:
-                raise Mismatch(f"store: {key} has sha256 {found}, not {file.sha256}")
-        return sum(file.size for file in manifest.files)
+async def _manifest(store: ResultStore, prefix: str, digest: str) -> Manifest:
+    try:
+        manifest, found = await store.manifest(prefix)
+    except NotFound:
+        raise Mismatch(f"store: {prefix}/manifest.json is missing") from None
+    except UserError as error:
+        raise Mismatch(f"store: {error}") from error
+    if found != digest:
+        raise Mismatch(f"store: {prefix}/manifest.json has digest {found}, not {digest}")
+    return manifest
+
+
+async def _files(store: ResultStore, prefix: str, manifest: Manifest) -> int:
+    """Bytes in all."""
+    for file in manifest.files:
+        key = f"{prefix}/{file.path}"
+        try:
+            found = await store.sha256(key)
+        except NotFound:
+            raise Mismatch(f"store: {key} is missing") from None
+        if found != file.sha256:
+            raise Mismatch(f"store: {key} has sha256 {found}, not {file.sha256}")
+    return sum(file.size for file in manifest.files)
