@@ -129,8 +129,9 @@ async def test_the_receipt_and_the_manifest(world: PeopleWorld) -> None:
         assert (await ask(BOB, "GET", f"{BOBS}/receipt")).content == RECEIPT
         manifest = await ask(BOB, "GET", f"{BOBS}/manifest")
         job = (await ask(BOB, "GET", BOBS)).json()
-    assert "sha256:" + hashlib.sha256(manifest.content).hexdigest() == (
-        job["results"]["manifestDigest"]
+    assert (
+        "sha256:" + hashlib.sha256(manifest.content).hexdigest()
+        == (job["results"]["manifestDigest"])
     )
 
 

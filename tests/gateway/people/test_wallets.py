@@ -8,14 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posthuman.api.meta import Key
-from posthuman.gateway.people.wallets import (
-    Asked,
-    Proof,
-    header_of,
-    parse_proof,
-    request_text,
-    review_signature,
-)
+from posthuman.gateway.people.wallet_text import Asked, Proof, header_of, request_text
+from posthuman.gateway.people.wallets import parse_proof, review_signature
 from posthuman.gateway.problems import Problem
 from tests.gateway.people.world import BOB, CAROL, HOST, PeopleWorld, passed, signed
 from tests.gateway.world import NAMESPACE

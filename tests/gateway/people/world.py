@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from posthuman.api.job import ComputeJob, ReceiptRecord
 from posthuman.api.meta import Key
-from posthuman.gateway.people.wallets import Asked, Proof, header_of, pass_text, request_text
+from posthuman.gateway.people.wallet_text import Asked, Proof, header_of, pass_text, request_text
 from posthuman.gateway.ports import JobAccess, Person
 from posthuman.gateway.service import Gateway
 from posthuman.gateway.settings import GatewaySettings, Limits

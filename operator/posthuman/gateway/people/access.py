@@ -13,6 +13,7 @@ from posthuman.api.job import ComputeJob
 from posthuman.api.meta import Key
 from posthuman.errors import NotFound
 from posthuman.gateway.people.callers import Caller, Wallet
+from posthuman.gateway.people.offer_view import asset_id
 from posthuman.gateway.people.remembered import Remembered
 from posthuman.gateway.ports import JobAccess, Person
 from posthuman.gateway.problems import Problem
@@ -109,16 +110,6 @@ class Access:
             (person, verb, kind, namespace),
             lambda: self._access.may(person, verb, kind, namespace),
         )
-
-
-def job_id(job: ComputeJob) -> str:
-    """How this API names a job; a namespace has no dot."""
-    return f"{job.metadata.namespace}.{job.metadata.name}"
-
-
-def asset_id(asset: ModelAsset) -> str:
-    """The same for an asset."""
-    return f"{asset.metadata.namespace}.{asset.metadata.name}"
 
 
 def _absent(job_id: str) -> NotFound:

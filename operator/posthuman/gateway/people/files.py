@@ -14,8 +14,9 @@ from posthuman.api.job import ComputeJob
 from posthuman.errors import NotFound
 from posthuman.gateway.people import results
 from posthuman.gateway.people.documented import Continue, JobId, Limit, raw_answer, refusals
+from posthuman.gateway.people.job_view import FilePage
 from posthuman.gateway.people.pages import DEFAULT_LIMIT, page_of
-from posthuman.gateway.people.results import ALGORITHM_LOG, FilePage, Opened
+from posthuman.gateway.people.results import ALGORITHM_LOG, Opened
 from posthuman.gateway.people.service import Asking, Injected
 from posthuman.gateway.ranges import part_of
 

@@ -17,14 +17,8 @@ from posthuman.gateway.nonces import SignedRequest
 from posthuman.gateway.people.callers import Caller, Wallet
 from posthuman.gateway.people.refusals import too_many, unauthenticated
 from posthuman.gateway.people.remembered import Remembered
-from posthuman.gateway.people.wallets import (
-    SCHEME,
-    Asked,
-    Proof,
-    parse_proof,
-    review_pass,
-    review_signature,
-)
+from posthuman.gateway.people.wallet_text import SCHEME, Asked, Proof
+from posthuman.gateway.people.wallets import parse_proof, review_pass, review_signature
 from posthuman.gateway.ports import Person
 from posthuman.gateway.problems import Problem
 from posthuman.gateway.rates import Buckets

@@ -8,7 +8,6 @@ import msgspec
 
 from posthuman.api.conditions import find_condition
 from posthuman.api.job import ComputeJob, Phase
-from posthuman.gateway.people.access import job_id
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -93,6 +92,27 @@ class JobPage(Record, frozen=True, kw_only=True):
 
     items: list[JobView]
     continue_: str = msgspec.field(name="continue")
+
+
+class FileView(Record, frozen=True, kw_only=True):
+    """One file to download, below /results/<path>."""
+
+    path: str
+    size: int  # bytes
+    sha256: str  # 64 hex digits
+
+
+class FilePage(Record, frozen=True, kw_only=True):
+    """A job's files by path. `continue` is empty on the last page."""
+
+    items: list[FileView]
+    manifest_digest: str
+    continue_: str = msgspec.field(name="continue")
+
+
+def job_id(job: ComputeJob) -> str:
+    """How this API names a job; a namespace has no dot."""
+    return f"{job.metadata.namespace}.{job.metadata.name}"
 
 
 def view_of(job: ComputeJob) -> JobView:

@@ -12,9 +12,8 @@ from posthuman.api.job import FINISHED, ComputeJob, Phase
 from posthuman.api.meta import Key
 from posthuman.errors import Conflict, NotFound
 from posthuman.gateway.people import examples
-from posthuman.gateway.people.access import job_id
 from posthuman.gateway.people.documented import Continue, JobId, Limit, refusals
-from posthuman.gateway.people.job_view import JobDetail, JobPage, detail_of, view_of
+from posthuman.gateway.people.job_view import JobDetail, JobPage, detail_of, job_id, view_of
 from posthuman.gateway.people.pages import DEFAULT_LIMIT, Place, page_of
 from posthuman.gateway.people.service import Asking, Injected
 from posthuman.gateway.people.submission import NewJob, job_of, same_job

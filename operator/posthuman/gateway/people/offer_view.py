@@ -8,7 +8,6 @@ import msgspec
 from posthuman.api.asset import ModelAsset
 from posthuman.api.conditions import find_condition, is_true
 from posthuman.api.environment import ComputeEnvironment
-from posthuman.gateway.people.access import asset_id
 from posthuman.gateway.people.job_view import Record
 
 
@@ -85,6 +84,11 @@ class AssetPage(Record, frozen=True, kw_only=True):
 
     items: list[AssetView]
     continue_: str = msgspec.field(name="continue")
+
+
+def asset_id(asset: ModelAsset) -> str:
+    """How this API names an asset; its DID does too."""
+    return f"{asset.metadata.namespace}.{asset.metadata.name}"
 
 
 def environment_view(environment: ComputeEnvironment) -> EnvironmentView:

@@ -9,13 +9,13 @@ from litestar.params import PathParameter, QueryParameter
 
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.errors import NotFound
-from posthuman.gateway.people.access import asset_id
 from posthuman.gateway.people.documented import Continue, Limit, refusals
 from posthuman.gateway.people.offer_view import (
     AssetPage,
     AssetView,
     EnvironmentPage,
     EnvironmentView,
+    asset_id,
     asset_view,
     environment_view,
 )

@@ -13,29 +13,12 @@ from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, Results
 from posthuman.errors import NotFound
 from posthuman.gateway.manifests import ResultFile
-from posthuman.gateway.people.access import job_id
-from posthuman.gateway.people.job_view import Record
+from posthuman.gateway.people.job_view import FileView, job_id
 from posthuman.gateway.ports import Files
 from posthuman.gateway.service import Gateway
 from posthuman.receipts.issue import receipt_key
 
 ALGORITHM_LOG = "logs/algorithm.log"
-
-
-class FileView(Record, frozen=True, kw_only=True):
-    """One file to download, below /results/<path>."""
-
-    path: str
-    size: int  # bytes
-    sha256: str  # 64 hex digits
-
-
-class FilePage(Record, frozen=True, kw_only=True):
-    """A job's files by path. `continue` is empty on the last page."""
-
-    items: list[FileView]
-    manifest_digest: str
-    continue_: str = msgspec.field(name="continue")
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
