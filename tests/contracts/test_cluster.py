@@ -13,8 +13,8 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, Phase
 from posthuman.api.meta import FINALIZER, Key
-from posthuman.errors import Conflict, NotFound
-from posthuman.jobs.steps import Anchor, Role
+from posthuman.errors import Conflict, NotFound, TransientError
+from posthuman.jobs.steps import Anchor, Private, Role
 from posthuman.local.cluster import LocalCluster
 from posthuman.ports import JobEvent, NonceBook, OrderClaim
 from tests.builders import asset as an_asset
@@ -315,3 +315,40 @@ async def test_what_a_vanished_job_left_is_found(world: World) -> None:
     on_laptop = isinstance(world.cluster, LocalCluster)
     assert left == ([] if on_laptop else [Key(world.work, anchor.name)])
     await world.cluster.delete_anchor(world.work, anchor.name)
+
+
+async def test_a_private_secret_is_replaced_and_goes(world: World) -> None:
+    anchor = await an_anchor_there(world)
+    for content in ({"old": b"1"}, {"new": b"2"}):
+        await world.cluster.put_private(anchor, Private(name="it-private", content=content))
+    for _ in range(2):
+        await world.cluster.delete_private(anchor.namespace, "it-private")
+
+
+async def test_nothing_private_is_made_for_a_job_that_is_gone(world: World) -> None:
+    """On a laptop it is a folder, which goes with the others."""
+    if isinstance(world.cluster, LocalCluster):
+        pytest.skip("a laptop's folders have no owner")
+    anchor = an_anchor(namespace=world.work, uid="")
+    with pytest.raises(TransientError):
+        await world.cluster.put_private(anchor, Private(name="it-private", content={}))
+
+
+async def test_a_turn_is_one_job_s_at_a_time(world: World) -> None:
+    mine = await an_anchor_there(world)
+    other = msgspec.structs.replace(mine, name="job-5678", job_uid="5678", job=Key("bob", "other"))
+    await world.cluster.create_anchor(other)
+    assert await world.cluster.take_turn(mine, "downloads-it")
+    assert await world.cluster.take_turn(mine, "downloads-it")
+    assert not await world.cluster.take_turn(other, "downloads-it")
+    await world.cluster.end_turn(other, "downloads-it")
+    assert not await world.cluster.take_turn(other, "downloads-it")
+    for _ in range(2):
+        await world.cluster.end_turn(mine, "downloads-it")
+    assert await world.cluster.take_turn(other, "downloads-it")
+    await world.cluster.delete_anchor(other.namespace, other.name)
+
+    async def free() -> bool:
+        return await world.cluster.take_turn(mine, "downloads-it")
+
+    await until(free)

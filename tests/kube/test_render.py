@@ -10,8 +10,9 @@ import pytest
 from jobkit.plan import ExportPlan, LaunchPlan, SealPlan, StagePlan
 from posthuman.api.environment import SealKind
 from posthuman.errors import UserError
-from posthuman.jobs.steps import Anchor, Step
+from posthuman.jobs.steps import Anchor, Private, PrivateFile, Step
 from posthuman.kube.networking import master_service, peers_policy, peers_service
+from posthuman.kube.private import secret_manifest
 from posthuman.kube.render import (
     anchor_manifest,
     job_manifest,
@@ -310,3 +311,39 @@ def test_the_anchor_and_its_volume() -> None:
     (volume,) = [v for v in pod_of(a_run())["volumes"] if v["name"] == "workspace"]
     assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
     assert "storageClassName" not in workspace_manifest(an_anchor())["spec"]
+
+
+PRIVATE = (PrivateFile(file="input-text-uri", secret="mine", key="url"),)
+
+
+def test_private_files_are_mounted_by_the_step_they_are_for() -> None:
+    step = msgspec.structs.replace(a_stage(), private=PRIVATE)
+    (volume,) = [found for found in pod_of(step)["volumes"] if found["name"] == "private"]
+    secret = {"secretName": "job-1234-stage-1-private", "defaultMode": 0o440}
+    assert volume["secret"] == secret
+    (mount,) = [found for found in main_of(step)["volumeMounts"] if found["name"] == "private"]
+    assert mount == {
+        "name": "private",
+        "mountPath": "/etc/posthuman-private",
+        "readOnly": True,
+    }
+    assert pod_of(step)["initContainers"] == []
+    for other in EVERY_STEP:
+        assert "private" not in [found["name"] for found in pod_of(other)["volumes"]]
+
+
+def test_a_registry_s_credentials_are_the_kubelet_s() -> None:
+    step = a_custom_run(pull_secret="registry")
+    assert pod_of(step)["imagePullSecrets"] == [{"name": "job-1234-run-1-pull"}]
+    assert "job-1234-run-1-pull" not in str(main_of(step))
+    for other in EVERY_STEP:
+        assert "imagePullSecrets" not in pod_of(other)
+
+
+def test_a_secret_of_a_step_is_its_job_s() -> None:
+    private = Private(name="it", content={"a": b"\x00"}, pulls=True)
+    body = secret_manifest(an_anchor(), private)
+    assert body["type"] == "kubernetes.io/dockerconfigjson"
+    assert body["data"] == {"a": "AA=="}
+    assert body["metadata"]["ownerReferences"][0]["uid"] == "anchor-uid"
+    assert "\\x00" not in repr(private)
