@@ -7,19 +7,20 @@ from pathlib import Path
 import pytest
 
 from posthuman.api.asset import ModelAsset
+from posthuman.api.environment import ChainContracts
 from posthuman.api.job import ComputeJob
 from posthuman.cli.admitted import admitted
 from posthuman.cli.story.cast import CAST, name_of
 from posthuman.cli.story.script import (
-    ENVIRONMENT_FILE,
-    FILES,
     FOLDER,
     TINY,
     Upload,
     Uploads,
+    chain_values,
     filled,
     values,
 )
+from posthuman.cli.story.shop import PURCHASES
 from posthuman.errors import UserError
 from posthuman.local.documents import documents_of, read_documents
 
@@ -28,10 +29,13 @@ ENVIRONMENT = {
     "STORE_URL": "s3://posthuman/lab",
     "STORE_ENDPOINT": "http://s3.example:7070",
     "STORE_REGION": "us-east-1",
-    "CHAIN_ID": "8996",
-    "ERC721_FACTORY": "0x" + 40 * "1",
-    "OCEAN_TOKEN": "0x" + 40 * "2",
 }
+CONTRACTS = ChainContracts(
+    erc721_factory="0x" + 40 * "1",
+    ocean_token="0x" + 40 * "2",
+    fixed_rate_exchange="0x" + 40 * "3",
+    dispenser="0x" + 40 * "4",
+)
 
 
 def an_upload(name: str) -> Upload:
@@ -45,10 +49,11 @@ def the_values() -> dict[str, str]:
         charlie_text=an_upload("charlie"),
         held_out=an_upload("held-out"),
     )
-    return values(TINY, uploads) | ENVIRONMENT
+    orders = {purchase.variable: "0x" + 64 * "5" for purchase in PURCHASES}
+    return values(TINY, uploads) | ENVIRONMENT | chain_values(8996, CONTRACTS) | orders
 
 
-@pytest.mark.parametrize("file", [ENVIRONMENT_FILE, *FILES])
+@pytest.mark.parametrize("file", sorted(path.name for path in FOLDER.glob("*.yaml")))
 def test_the_storys_manifests(file: str) -> None:
     objects = admitted(documents_of(file, filled(file, the_values())))
     assert objects is not None

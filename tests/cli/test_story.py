@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from posthuman.cli.app import app
+from posthuman.cli.story import cast
 from posthuman.cli.story.script import FOLDER, TINY
 from posthuman.cli.story.tell import tell_story
 from tests.local.observing import processes_that_name
@@ -36,6 +38,34 @@ def test_three_generations_are_published_each_the_child_of_the_one_before(workdi
     assert "parents" not in alice["spec"]
     assert bob["spec"]["parents"] == [alice["status"]["did"]]
     assert charlie["spec"]["parents"] == [bob["status"]["did"]]
+
+
+def test_everybody_paid_and_the_market_and_the_owners_earned(workdir: Path) -> None:
+    alice = earned(cast.ALICE.address, workdir)
+    assert [share["money"]["amount"] for share in alice["marketShares"]] == ["10", "10", "10"]
+    assert alice["marketInAll"][0]["amount"] == "30"
+    [base] = alice["assets"]
+    assert [(order["service"], cast.name_of(order["payer"])) for order in base["orders"]] == [
+        ("train", "Bob"),
+        ("evaluate", "Elena"),
+    ]
+    [bobs] = earned(cast.BOB.address, workdir)["assets"]
+    assert bobs["sold"][0]["owner"]["amount"] == "20"
+    assert (bobs["handedOut"], bobs["minted"]) == ("1", "251")
+    [charlies] = earned(cast.CHARLIE.address, workdir)["assets"]
+    assert (charlies["givenAway"], charlies["sold"]) == ("2", [])
+    assert [order["service"] for order in charlies["orders"]] == ["infer", "evaluate"]
+
+
+def test_somebody_buys_later_with_a_key_of_their_own(workdir: Path, tmp_path: Path) -> None:
+    did = str(asset(workdir, "charlie.charlie-trains.json")["status"]["did"])
+    (tmp_path / "key").write_text(cast.DEREK.private_key.hex())
+    arguments = ["buy", did, "--service", "infer", "--key-file", str(tmp_path / "key"), "--yes"]
+    result = CliRunner().invoke(app, [*arguments, "--workdir", str(workdir), "-o", "json"])
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    [charlies] = earned(cast.CHARLIE.address, workdir)["assets"]
+    assert charlies["orders"][-1]["txId"] == facts["order"]["txId"]
 
 
 def test_the_plot_is_drawn(workdir: Path) -> None:
@@ -115,6 +145,14 @@ def test_what_can_not_be_verified(workdir: Path, tmp_path: Path) -> None:
     (tmp_path / "receipt.json").write_text("")
     assert "this is no receipt" in verify(str(tmp_path / "receipt.json"), workdir).stderr
     assert verify("did:op:1", workdir).exit_code == 2
+
+
+def earned(address: str, workdir: Path) -> dict[str, Any]:
+    arguments = ["earnings", address, "--workdir", str(workdir), "-o", "json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
 
 
 def verify(subject: str, workdir: Path) -> Result:

@@ -32,8 +32,9 @@ WHERE = (
     "Everything stays on the cluster: `kubectl get computejobs -A`, `kubectl describe computejob "
     "-n bob bob-trains`. Models, results and logs are in its S3 server ({s3}, bucket posthuman), "
     "publications on its chain ({rpc}), uploads and plot in {folder}. `python -m tests.story "
-    "--clear` takes it all away.\nEach worker was sealed: it had no network at all. No orders are "
-    "checked yet: nobody had to pay."
+    "--clear` takes it all away.\nEach worker was sealed: it had no network at all. Each job named "
+    "its order on chain, and none would have run without. The OCEAN and the keys (anvil's "
+    "well-known ones) are this chain's: worth nothing elsewhere."
 )
 
 
@@ -74,7 +75,7 @@ def _tell(options: argparse.Namespace, console: Console) -> None:
     _open_environment(started, console)
     console.print("everybody brings what is theirs by `posthuman upload` (10 s)")
     uploads = asyncio.run(stage.bring(data, started, FOLDER))
-    console.print("kubectl apply of Alice's asset and everybody's jobs")
+    console.print("kubectl apply of Alice's asset; then each buys, and applies a job")
     with Recorder(*WATCHED, "events", on_event=_say(console)) as recorder:
         telling = Telling(started, recorder, pace, FOLDER)
         steps = options.steps or pace.steps

@@ -22,12 +22,10 @@ from posthuman.cli.story import cast
 from posthuman.cli.story.prepare import Data
 from posthuman.cli.story.script import (
     ENVIRONMENT_FILE,
-    FILES,
-    Pace,
     Upload,
     Uploads,
+    chain_values,
     filled,
-    values,
 )
 from posthuman.ledger.node import CHAIN_ID
 from tests.cluster.kubectl import kubectl
@@ -46,9 +44,7 @@ def environment_text(services: Services, endpoint: str) -> str:
             "STORE_URL": STORE_URL,
             "STORE_ENDPOINT": endpoint,
             "STORE_REGION": "us-east-1",
-            "CHAIN_ID": str(CHAIN_ID),
-            "ERC721_FACTORY": services.contracts.erc721_factory,
-            "OCEAN_TOKEN": services.contracts.ocean_token,
+            **chain_values(CHAIN_ID, services.contracts),
         },
     )
 
@@ -88,11 +84,9 @@ async def bring(data: Data, services: Services, folder: Path) -> Uploads:
     return Uploads(model=model, bob_text=bobs, charlie_text=charlies, held_out=held_out)
 
 
-def apply_manifests(pace: Pace, uploads: Uploads, steps: int | None) -> None:
-    """All at once: each job waits for what it needs, and says so."""
-    given = values(pace, uploads, steps)
-    for file in FILES:
-        kubectl("apply", "-f", "-", stdin=filled(file, given))
+def apply_manifest(file: str, given: Mapping[str, str]) -> None:
+    """One of the story's, with what varies filled in."""
+    kubectl("apply", "-f", "-", stdin=filled(file, given))
 
 
 def read(kind: str, key: Key) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 import pytest
@@ -14,20 +15,24 @@ from web3 import Web3
 from posthuman.api.conditions import find_condition
 from posthuman.api.job import ComputeJob, Phase
 from posthuman.api.meta import Key
+from posthuman.cli.earnings_account import OwnerAccount
 from posthuman.cli.story import cast
-from posthuman.cli.story.epilogue import Minted, texts_of
+from posthuman.cli.story.acts import play
+from posthuman.cli.story.epilogue import texts_of
 from posthuman.cli.story.facts import Generation
 from posthuman.cli.story.prepare import Data
 from posthuman.cli.story.script import TINY
+from posthuman.cli.story.shop import Minted, Shop
 from posthuman.errors import UserError
 from posthuman.ledger.account import account_of, mint
 from posthuman.ledger.reader import open_reader
 from tests.cluster.kubectl import kubectl
-from tests.services.world import World
+from tests.services.world import World, condition
 from tests.story import bodies, stage
 from tests.story.history import clashes, phases, pods_of
 from tests.story.installation import SYSTEM_NAMESPACE, WORK_NAMESPACE
-from tests.story.telling import JOBS, Telling
+from tests.story.telling import JOBS, ClusterStage, Telling
+from tests.story.unpaid import AGAIN, UNPAID, ContestedStage, without_order
 
 pytestmark = pytest.mark.cluster
 
@@ -46,6 +51,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     bobs: Minted
     rows: list[Generation]
     killed: str  # UID of the operator's pod that was killed
+    sales: list[str]  # what was said of each
+    earned: OwnerAccount  # Alice's
 
     def job(self, key: Key) -> ComputeJob:
         """A finished job."""
@@ -61,12 +68,29 @@ def told(world: World, tiny: Data, tmp_path_factory: pytest.TempPathFactory) -> 
     world.ready_environment(stage.environment_body(world.services))
     telling = Telling(world.services, world.recorder, TINY, folder)
     uploads = asyncio.run(stage.bring(tiny, world.services, folder))
-    stage.apply_manifests(TINY, uploads, None)
-    killed = kill_operator_when(world, lambda: is_running(telling, cast.BOB_TRAINS))
-    asyncio.run(telling.until(cast.BOB_TRAINS, timeout_seconds=240))
-    bobs = asyncio.run(telling.bob_mints())
-    asyncio.run(telling.until(*JOBS, timeout_seconds=300))
-    yield Told(telling=telling, bobs=bobs, rows=asyncio.run(telling.rows()), killed=killed)
+    sales: list[str] = []
+    shop, placed = telling.shop(sales.append), ContestedStage(world, telling, uploads)
+    world.apply(without_order(placed.given))
+    killed, bobs = asyncio.run(tell(world, telling, placed, shop))
+    yield Told(
+        telling=telling,
+        bobs=bobs,
+        rows=asyncio.run(telling.rows()),
+        killed=killed,
+        sales=sales,
+        earned=asyncio.run(shop.earned(cast.ALICE)),
+    )
+
+
+async def tell(
+    world: World, telling: Telling, placed: ClusterStage, shop: Shop
+) -> tuple[str, Minted]:
+    """The acts, and in the middle of them the operator's end: gives the UID of its pod."""
+    running = partial(is_running, telling, cast.BOB_TRAINS)
+    kill = asyncio.create_task(asyncio.to_thread(kill_operator_when, world, running))
+    bobs = await play(placed, shop)
+    await telling.until(*JOBS, timeout_seconds=300)
+    return await kill, bobs
 
 
 def test_each_job_went_through_every_phase_in_order(world: World, told: Told) -> None:
@@ -77,9 +101,37 @@ def test_each_job_went_through_every_phase_in_order(world: World, told: Told) ->
 
 
 def test_a_job_waits_for_the_asset_it_needs_and_says_so(world: World, told: Told) -> None:
-    reasons = [line["reason"] for line in told_events(world, cast.CHARLIE_TRAINS)]
-    assert reasons.index("Pending") < reasons.index("Staging")
+    reasons = [line["reason"] for line in told_events(world, UNPAID)]
     assert {"AssetNotFound", "AssetNotReady"} & set(reasons)
+
+
+def test_a_job_without_an_order_is_refused_with_what_to_do(world: World, told: Told) -> None:
+    body = world.recorder.finished_job(UNPAID.namespace, UNPAID.name)
+    assert body["status"]["phase"] == "Failed"
+    why = condition(body, "Accepted")
+    assert why["reason"] == "OrderMissing"
+    assert f"{cast.CHARLIE.address} doesn't own did:op:" in why["message"]
+    assert 'Order its service "train"' in why["message"]
+
+
+def test_an_order_starts_one_job_at_a_time(world: World, told: Told) -> None:
+    [line] = [line for line in told_events(world, AGAIN) if line["reason"] == "OrderInUse"]
+    assert f"is in use by job {cast.BOB_TRAINS}" in line["message"]
+    assert not pods_of(world.recorder.events(), str(AGAIN))
+
+
+def test_each_job_was_paid_for_and_the_market_had_its_share(told: Told) -> None:
+    orders = {key: told.job(key).status.orders for key in JOBS}
+    assert [len(orders[key]) for key in JOBS] == [1, 1, 1, 3]
+    said = " ".join(told.sales)
+    assert all(order.tx_id in said for paid in orders.values() for order in paid)
+    assert [money.amount for money in told.earned.market_in_all] == ["30"]
+    [base] = told.earned.assets
+    assert [(line.service, cast.name_of(line.payer)) for line in base.orders] == [
+        ("train", "Bob"),
+        ("evaluate", "Elena"),
+    ]
+    assert [str(money) for money in base.waiting] == ["20 OCEAN"]
 
 
 def test_no_worker_was_alive_while_its_job_staged_exported_or_published(

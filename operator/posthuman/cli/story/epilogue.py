@@ -16,14 +16,10 @@ from rich.text import Text
 
 from posthuman.assets.lineage import Ancestor
 from posthuman.assets.lineage_tree import lineage_tree
+from posthuman.cli.earnings_account import OwnerAccount
+from posthuman.cli.story.cast import name_of
 from posthuman.cli.story.facts import Generation
-
-
-class Minted(msgspec.Struct, frozen=True, kw_only=True):
-    """Bob's whole datatokens: after the publication, and once he had minted more himself."""
-
-    reward: float
-    held: float
+from posthuman.cli.story.shop import Minted
 
 
 class Epilogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +28,7 @@ class Epilogue(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Generation, ...]
     texts: tuple[Mapping[str, Any], ...]  # lines of Derek's generations.jsonl
     bobs: Minted
+    earned: tuple[OwnerAccount, ...]  # Alice's and Bob's
     lineage: Ancestor
     plot: Path
 
@@ -43,8 +40,10 @@ def shown(epilogue: Epilogue, where: str) -> Group:
         table_of(epilogue.rows),
         Text(
             f"\nBob got {bobs.reward:g} datatokens with the publication, minted "
-            f"{bobs.held - bobs.reward:g} more himself, with his own key, and holds {bobs.held:g}."
+            f"{bobs.held - bobs.reward:g} more himself, with his own key, and held {bobs.held:g}."
         ),
+        Text("\nWhat was earned, by the chain's events:"),
+        *(Padding(Text(line), (0, 0, 0, 2)) for found in epilogue.earned for line in income(found)),
         Text("\nDerek asked Charlie's model to go on:"),
         *(_generated(line) for line in epilogue.texts),
         Text("\nWhere Charlie's model comes from, by chain and store alone:"),
@@ -52,6 +51,20 @@ def shown(epilogue: Epilogue, where: str) -> Group:
         Text("\n" + where),
     ]
     return Group(*parts)
+
+
+def income(found: OwnerAccount) -> list[str]:
+    """Lines: what an address sold of each asset, and its share as the market's owner."""
+    name = name_of(found.address)
+    lines = [
+        f"{name}: {sold.owner} from the exchange, which sold {sold.datatokens} x {asset.name}"
+        for asset in found.assets
+        for sold in asset.sold
+    ]
+    orders = sum(share.orders for share in found.market_shares)
+    for money in found.market_in_all:
+        lines.append(f"{name}, as the market's owner: {money} from {orders} orders")
+    return lines
 
 
 def table_of(rows: Sequence[Generation]) -> Table:
@@ -98,12 +111,16 @@ def where_on_a_laptop(epilogue: Epilogue, workdir: Path) -> str:
         f"state), jobs/ (each step's log), {epilogue.plot.name} (the losses as a plot).\n"
         "Loss: nats a token on 10 held-out samples. GPU-seconds: of training, here by CPU "
         "processes.\n"
-        "No orders are checked yet: nobody had to pay for Alice's or Bob's model. Nothing is "
-        "sealed on a laptop; on a cluster, a worker reaches nothing but its peers.\n"
-        "Ask for the family tree again at any time:"
+        "Each job named its order on chain, and none would have run without. The OCEAN and the "
+        "keys (anvil's well-known ones) are this local chain's: worth nothing elsewhere.\n"
+        "Nothing is sealed on a laptop; on a cluster, a worker reaches nothing but its peers.\n"
+        "Ask again at any time:"
     )
 
 
 def ask_again(epilogue: Epilogue, workdir: Path) -> str:
-    """The command, on one line to be copied."""
-    return f"  posthuman lineage {epilogue.rows[-1].did} --workdir {workdir}"
+    """The commands, each on one line to be copied."""
+    return (
+        f"  posthuman lineage {epilogue.rows[-1].did} --workdir {workdir}\n"
+        f"  posthuman earnings {epilogue.earned[0].address} --workdir {workdir}"
+    )

@@ -12,18 +12,12 @@ from string import Template
 
 import msgspec
 
+from posthuman.api.environment import ChainContracts
 from posthuman.errors import UserError
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 FOLDER = CHECKOUT / "examples" / "story"
 ENVIRONMENT_FILE = "environment.yaml"
-FILES = (
-    "alice-publishes.yaml",
-    "bob-trains.yaml",
-    "charlie-trains.yaml",
-    "derek-generates.yaml",
-    "elena-evaluates.yaml",
-)
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +79,8 @@ class Uploads(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def values(pace: Pace, uploads: Uploads, steps: int | None = None) -> dict[str, str]:
-    """What fills the people's manifests; `steps` as the pace has it if None."""
+    """What fills the people's manifests beside the chain's values and their orders; `steps` as the
+    pace has it if None."""
     return {
         "STEPS": str(steps or pace.steps),
         "BATCH_SIZE": str(pace.batch_size),
@@ -100,6 +95,17 @@ def values(pace: Pace, uploads: Uploads, steps: int | None = None) -> dict[str, 
         "CHARLIE_TEXT_SHA256": uploads.charlie_text.sha256,
         "HELD_OUT": uploads.held_out.prefix,
         "HELD_OUT_SHA256": uploads.held_out.sha256,
+    }
+
+
+def chain_values(chain_id: int, contracts: ChainContracts) -> dict[str, str]:
+    """What fills every manifest that names the chain or a token of it."""
+    return {
+        "CHAIN_ID": str(chain_id),
+        "ERC721_FACTORY": contracts.erc721_factory,
+        "OCEAN_TOKEN": contracts.ocean_token,
+        "FIXED_RATE_EXCHANGE": contracts.fixed_rate_exchange,
+        "DISPENSER": contracts.dispenser,
     }
 
 

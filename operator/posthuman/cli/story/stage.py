@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -13,12 +14,10 @@ from posthuman.cli.story.cast import ALICE, BOB, CHARLIE, ELENA, Person
 from posthuman.cli.story.prepare import Data
 from posthuman.cli.story.script import (
     ENVIRONMENT_FILE,
-    FILES,
-    Pace,
     Upload,
     Uploads,
+    chain_values,
     filled,
-    values,
 )
 from posthuman.cli.upload import Kind, Target, send
 from posthuman.local.apply import apply_document
@@ -38,9 +37,7 @@ def environment_here(workdir: Path, chain: EmbeddedChain) -> ComputeEnvironment:
             "STORE_URL": store_url(workdir),
             "STORE_ENDPOINT": "http://localhost",  # a folder has none: replaced below
             "STORE_REGION": "local",
-            "CHAIN_ID": str(chain.spec.chain_id),
-            "ERC721_FACTORY": contracts.erc721_factory,
-            "OCEAN_TOKEN": contracts.ocean_token,
+            **chain_values(chain.spec.chain_id, contracts),
         },
     )
     environment = parse(admit(yaml.safe_load(text)), ComputeEnvironment)
@@ -63,9 +60,7 @@ async def bring(data: Data, environment: ComputeEnvironment) -> Uploads:
     )
 
 
-def apply_manifests(objects: Objects, pace: Pace, uploads: Uploads, steps: int) -> None:
-    """`kubectl apply` of all the rest at once: each job waits for what it needs."""
-    given = values(pace, uploads, steps)
-    for file in FILES:
-        for document in documents_of(f"examples/story/{file}", filled(file, given)):
-            apply_document(objects, document)
+def apply_manifest(objects: Objects, file: str, given: Mapping[str, str]) -> None:
+    """`kubectl apply`, with what varies filled in."""
+    for document in documents_of(f"examples/story/{file}", filled(file, given)):
+        apply_document(objects, document)

@@ -6,7 +6,8 @@ import asyncio
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,13 +17,14 @@ from rich.text import Text
 from posthuman.api.asset import ModelAsset
 from posthuman.api.job import ComputeJob
 from posthuman.api.meta import Key
+from posthuman.cli.chain_place import OpenChain
 from posthuman.cli.ending import SUCCEEDED, said
 from posthuman.cli.lineage import trace
 from posthuman.cli.logfile import log_to
 from posthuman.cli.story import cast
+from posthuman.cli.story.acts import play
 from posthuman.cli.story.epilogue import (
     Epilogue,
-    Minted,
     ask_again,
     shown,
     texts_of,
@@ -30,27 +32,28 @@ from posthuman.cli.story.epilogue import (
 )
 from posthuman.cli.story.estimate import expected_seconds, seconds_left
 from posthuman.cli.story.facts import (
-    WEI_PER_TOKEN,
     Generation,
     check_that_loss_falls,
     generations,
     losses_of,
 )
 from posthuman.cli.story.prepare import Data, make, prepare
-from posthuman.cli.story.script import Pace
-from posthuman.cli.story.stage import apply_manifests, bring, environment_here
+from posthuman.cli.story.script import Pace, Uploads, chain_values, values
+from posthuman.cli.story.shop import Minted, Shop
+from posthuman.cli.story.stage import apply_manifest, bring, environment_here
 from posthuman.cli.watch import Watch, duration
 from posthuman.errors import PosthumanError
-from posthuman.ledger.account import balance_wei, mint, read_datatoken
+from posthuman.ledger.account import read_datatoken
 from posthuman.local.chain import EmbeddedChain, embedded_chain
 from posthuman.local.kept import keep_assets
 from posthuman.local.lock import locked
 from posthuman.local.objects import Objects
 from posthuman.local.outcome import Ending, Outcome, outcome_of_asset, outcome_of_job
-from posthuman.local.session import Place, algorithms_folder, play, turning
+from posthuman.local.session import Place, algorithms_folder, turning
+from posthuman.local.session import play as play_environment
+from posthuman.local.world import World
 from posthuman.store.results import open_results
 
-BOBS_OWN_WEI = 50 * WEI_PER_TOKEN
 LEFTOVERS = ("store", "chain", "jobs", "assets", "data")
 
 
@@ -91,35 +94,35 @@ class Telling:
         self._environment = environment_here(workdir, chain)
         self._expected = expected_seconds(pace, steps)
         self._began = time.monotonic()
+        open_chain = OpenChain(url=chain.url, spec=chain.spec)
+        self._shop = Shop(
+            open_chain, self._asset, partial(said.print, markup=False, soft_wrap=True)
+        )
 
     async def tell(self, data: Data) -> Epilogue:
         """Raises StoryFailed with the sentence of what went wrong."""
-        play(self._objects, self._environment, self._chain)
+        play_environment(self._objects, self._environment, self._chain)
         said.print("everybody brings what is theirs by `posthuman upload` (5 s)")
         uploads = await bring(data, self._environment)
-        apply_manifests(self._objects, self._pace, uploads, self._steps)
         self._began = time.monotonic()
         place = Place(
             workdir=self._workdir, file_root=self._workdir, algorithms=algorithms_folder()
         )
         watch = Watch(self._objects, said, self._footer)
         async with turning(self._objects, place, watch.tell) as world, watch.shown():
-            await world.until(lambda: self._is_published(cast.BOB_TRAINS) or self._is_over())
-            self._refuse_failures()
-            bobs = await self._bob_mints()
+            bobs = await play(_Laptop(self, world, uploads), self._shop)
             await world.until(self._is_over)
-        self._refuse_failures()
+        self.refuse_failures()
         keep_assets(self._objects, self._workdir)
         return await self._epilogue(bobs)
 
-    async def _bob_mints(self) -> Minted:
-        """What the publication minted to Bob, and then he himself."""
-        datatoken, address = self._asset(cast.BOB_TRAINS).status.datatoken, cast.BOB.address
-        reward = await balance_wei(self._chain.url, datatoken, address)
-        await mint(self._chain.url, cast.BOB.private_key, datatoken, address, BOBS_OWN_WEI)
-        held = await balance_wei(self._chain.url, datatoken, address)
-        said.print("Bob mints 50 more datatokens of his asset himself")
-        return Minted(reward=reward / WEI_PER_TOKEN, held=held / WEI_PER_TOKEN)
+    def apply(self, file: str, uploads: Uploads, orders: Mapping[str, str]) -> None:
+        """One of the story's manifests."""
+        contracts = self._chain.spec.contracts
+        assert contracts is not None, "an embedded chain has its contracts' addresses"
+        given = values(self._pace, uploads, self._steps) | dict(orders)
+        given |= chain_values(self._chain.spec.chain_id, contracts)
+        apply_manifest(self._objects, file, given)
 
     async def _epilogue(self, bobs: Minted) -> Epilogue:
         rows = await self._rows()
@@ -130,6 +133,7 @@ class Telling:
             rows=tuple(rows),
             texts=texts_of(await self._result(cast.DEREK_GENERATES, "generations.jsonl")),
             bobs=bobs,
+            earned=tuple([await self._shop.earned(person) for person in (cast.ALICE, cast.BOB)]),
             lineage=await trace(rows[-1].did, self._chain, self._workdir),
             plot=plot,
         )
@@ -169,20 +173,22 @@ class Telling:
         assert found is not None, "a published asset stays"
         return found
 
-    def _is_published(self, key: Key) -> bool:
-        asset = self._objects.find(ModelAsset, key)
-        ended = outcome_of_asset(asset) if asset else None
-        return ended is not None and ended.ending is Ending.SUCCEEDED
+    def has_ended(self, asset: Key) -> bool:
+        """Whether an asset is published; or anything went wrong, so that it may never be."""
+        outcomes = self._outcomes()
+        failed = any(found and found.ending is not Ending.SUCCEEDED for found in outcomes.values())
+        known = self._objects.find(ModelAsset, asset)
+        return failed or (known is not None and outcome_of_asset(known) is not None)
 
     def _is_over(self) -> bool:
         return all(outcome is not None for outcome in self._outcomes().values())
 
     def _outcomes(self) -> dict[Key, Outcome | None]:
-        jobs = self._objects.all(ComputeJob)
-        asset = {cast.BASE_MODEL: outcome_of_asset(self._asset(cast.BASE_MODEL))}
-        return asset | {job.metadata.key: outcome_of_job(self._objects, job) for job in jobs}
+        jobs, asset = self._objects.all(ComputeJob), self._asset(cast.BASE_MODEL)
+        outcomes = {job.metadata.key: outcome_of_job(self._objects, job) for job in jobs}
+        return {cast.BASE_MODEL: outcome_of_asset(asset), **outcomes}
 
-    def _refuse_failures(self) -> None:
+    def refuse_failures(self) -> None:
         """Raises StoryFailed for the first that failed; the others only waited for it."""
         for key, outcome in self._outcomes().items():
             if outcome is not None and outcome.ending is not Ending.SUCCEEDED:
@@ -195,3 +201,19 @@ class Telling:
         elapsed = time.monotonic() - self._began
         left = seconds_left(self._expected, self._objects.all(ComputeJob), elapsed)
         return Text(f"the whole story: {duration(elapsed)} so far, about {duration(left)} left")
+
+
+class _Laptop:
+    """See acts.Stage."""
+
+    def __init__(self, telling: Telling, world: World, uploads: Uploads) -> None:
+        self._telling = telling
+        self._world = world
+        self._uploads = uploads
+
+    async def apply(self, file: str, orders: Mapping[str, str]) -> None:
+        self._telling.apply(file, self._uploads, orders)
+
+    async def published(self, asset: Key) -> None:
+        await self._world.until(lambda: self._telling.has_ended(asset))
+        self._telling.refuse_failures()
