@@ -38,6 +38,7 @@ class RealWorld(World):
 
 
 async def check_real(world: RealWorld, key: Key) -> None:
+    """One NFT, one reward, the owner's; the signer sent four transactions and no more."""
     status = world.asset(key).status
     async with world.real.ledger(world.account) as ledger:
         found = await ledger.find(status.publication_id)
@@ -45,7 +46,9 @@ async def check_real(world: RealWorld, key: Key) -> None:
         assert await ledger.minted_wei(found.datatoken, BOB, found.block) == REWARD_WEI
         assert await ledger.nft_owner(found.nft) == BOB
         assert await ledger.has_metadata(found.nft)
-        assert (await ledger.nonces()).mined == 4  # so one NFT, one mint, and nothing else
+        created = [nft.publication.publication_id for nft in await ledger.creations()]
+        assert created.count(status.publication_id) == 1
+        assert (await ledger.nonces()).mined == 4  # so one mint, and nothing else
         with pytest.raises(UserError, match="NOT MINTER"):
             await ledger.prepare_mint(found.datatoken, BOB, 1)
     assert not world.held()

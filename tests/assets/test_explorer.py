@@ -3,6 +3,8 @@
 That is before and after each durable write, before each request to the node, and after each call
 that has an effect (after one that only reads, all is as before the next). It goes on from the
 stored status alone, and the chain is looked at: one NFT, exactly the reward, in the right order.
+So it is for each kind of publication (scenes.py): whole, sold and given away, behind another's
+gap, deleted in the middle, and with a fee that had to be raised.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import pytest
 from posthuman.api.meta import Key
 from posthuman.ledger.account import DEV_KEYS, mint
 from tests.assets.real import RealWorld, check_real
+from tests.assets.scenes import ALONE, SCENES, Scene
 from tests.assets.test_rpc_faults import SEND, FaultyWorld
 from tests.assets.world import TOKENS, Crash, Tripwire
 from tests.builders import BOB
@@ -22,26 +25,26 @@ from tests.ledger.lying import Call, LyingNode, lying_node
 from tests.services.chain import Chain
 
 pytestmark = pytest.mark.chain
+AT_A_TIME = 4
+ON_A_SHARED_CHAIN = pytest.mark.parametrize("scene", SCENES)
+ON_ITS_OWN_CHAIN = pytest.mark.parametrize("scene", ALONE)
+BEFORE_OR_AFTER = pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 
 
-@pytest.mark.parametrize("before", [True, False])
-async def test_a_crash_before_or_after_any_durable_write(chain: Chain, before: bool) -> None:
-    at, calls = 0, 1
-    while at <= calls:
-        world = RealWorld(chain, await chain.new_account())
-        wire = Tripwire(at, effects=True, before=before)
-        key = world.add()
-        with suppress(Crash):
-            await world.publish(key, wire)
-        if at == 0:
-            calls = len(wire.calls)
-        await world.publish(key)
-        await check_real(world, key)
-        await world.close()
-        at += 1
-    assert calls > 20
-    more = await mint(chain.url, DEV_KEYS[1], world.asset(key).status.datatoken, BOB, TOKENS)
-    assert more.startswith("0x")
+async def crashed_at(scene: Scene, at: int, before: bool) -> bool:
+    """At the n-th durable write; False where there is no such write any more."""
+    world = RealWorld(scene.chain, await scene.chain.new_account())
+    key = await scene.begin(world)
+    wire = Tripwire(at, effects=True, before=before)
+    struck = False
+    try:
+        await scene.part(world, key, world.operator(wire))
+    except Crash:
+        struck = True
+    await scene.recover(world, key)
+    await scene.check(world, key)
+    await world.close()
+    return struck
 
 
 class Killer:
@@ -70,30 +73,89 @@ class Killer:
         return self._left <= 0
 
 
-async def killed_at(chain: Chain, at: int, after: bool) -> bool:
-    """False once there is no such call any more."""
-    async with lying_node(chain.url) as node:
+async def killed_at(scene: Scene, at: int, after: bool) -> bool:
+    """At the n-th request; False where there is no such request any more."""
+    async with lying_node(scene.chain.url) as node:
+        world = FaultyWorld(scene.chain, await scene.chain.new_account(), node)
+        key = await scene.begin(world)
         killer = Killer(node, at, after)
-        world = FaultyWorld(chain, await chain.new_account(), node)
-        key = world.add()
-        killer.victim = asyncio.create_task(world.publish(key))
+        killer.victim = asyncio.create_task(scene.part(world, key, world.operator()))
         with suppress(asyncio.CancelledError):
             await killer.victim
-        await world.publish(key)
-        await check_real(world, key)
+        struck = killer.struck
+        await scene.recover(world, key)
+        await scene.check(world, key)
         await world.close()
-        return killer.struck
+        return struck
 
 
-@pytest.mark.parametrize("after", [True, False])
-async def test_a_kill_at_any_request_to_the_node(chain: Chain, after: bool) -> None:
-    """Four publications at a time, each killed at a call of its own."""
-    first, struck = 1, True
-    while struck:
-        calls = range(first, first + 4)
-        struck = all(await asyncio.gather(*(killed_at(chain, at, after) for at in calls)))
-        first += 4
-    assert first > (4 if after else 40)
+async def writes_explored(scene: Scene, before: bool, at_a_time: int) -> int:
+    """How many durable writes there are."""
+    first, struck = 1, [True]
+    while all(struck):
+        points = range(first, first + at_a_time)
+        struck = await asyncio.gather(*(crashed_at(scene, at, before) for at in points))
+        first += at_a_time
+    return first - at_a_time - 1 + sum(struck)
+
+
+async def requests_explored(scene: Scene, after: bool, at_a_time: int) -> int:
+    """How many requests to the node there are; `after`: that send a transaction."""
+    first, struck = 1, [True]
+    while all(struck):
+        points = range(first, first + at_a_time)
+        struck = await asyncio.gather(*(killed_at(scene, at, after) for at in points))
+        first += at_a_time
+    return first - at_a_time - 1 + sum(struck)
+
+
+# The least that there are of each: an explorer that finds fewer has lost its way.
+WRITES = {"whole": 24, "fixed-rate": 7, "free": 7, "behind-a-gap": 9, "deleted": 5}
+WRITES |= {"dear-gas": 3, "dear-gas-older-mined": 2}
+REQUESTS = {"whole": 40, "fixed-rate": 9, "free": 8, "behind-a-gap": 9, "deleted": 4}
+REQUESTS |= {"dear-gas": 8, "dear-gas-older-mined": 6}
+SENDS = {"whole": 4, "fixed-rate": 1, "free": 1, "behind-a-gap": 2, "deleted": 1}
+SENDS |= {"dear-gas": 1, "dear-gas-older-mined": 1}
+
+
+@BEFORE_OR_AFTER
+@ON_A_SHARED_CHAIN
+async def test_a_crash_at_any_durable_write(chain: Chain, scene: str, before: bool) -> None:
+    assert await writes_explored(SCENES[scene](chain), before, AT_A_TIME) >= WRITES[scene]
+
+
+@BEFORE_OR_AFTER
+@ON_ITS_OWN_CHAIN
+async def test_a_crash_at_any_write_of_a_raised_fee(
+    own_chain: Chain, scene: str, before: bool
+) -> None:
+    assert await writes_explored(ALONE[scene](own_chain), before, 1) >= WRITES[scene]
+
+
+@ON_A_SHARED_CHAIN
+async def test_a_kill_before_any_request(chain: Chain, scene: str) -> None:
+    assert await requests_explored(SCENES[scene](chain), False, AT_A_TIME) >= REQUESTS[scene]
+
+
+@ON_A_SHARED_CHAIN
+async def test_a_kill_after_any_send(chain: Chain, scene: str) -> None:
+    assert await requests_explored(SCENES[scene](chain), True, AT_A_TIME) >= SENDS[scene]
+
+
+@ON_ITS_OWN_CHAIN
+async def test_a_kill_at_any_request_of_a_raised_fee(own_chain: Chain, scene: str) -> None:
+    found = ALONE[scene](own_chain)
+    assert await requests_explored(found, False, 1) >= REQUESTS[scene]
+    assert await requests_explored(found, True, 1) >= SENDS[scene]
+
+
+async def test_the_owner_mints_after_the_publication(chain: Chain) -> None:
+    world = RealWorld(chain, await chain.new_account())
+    key = world.add()
+    await world.publish(key)
+    more = await mint(chain.url, DEV_KEYS[1], world.asset(key).status.datatoken, BOB, TOKENS)
+    assert more.startswith("0x")
+    await world.close()
 
 
 async def restored(world: RealWorld, key: Key, nonces_too: bool) -> None:
