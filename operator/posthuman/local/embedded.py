@@ -12,6 +12,7 @@ from posthuman.api.environment import (
     EnvironmentSpec,
     Hardware,
     Limits,
+    Policy,
     SealKind,
     StoreSpec,
     WorkspaceSpec,
@@ -43,6 +44,7 @@ def embedded_environment(name: str, workdir: Path, chain: ChainSpec | None) -> C
             limits=Limits(max_jobs=CONCURRENT_JOBS),
             workspace=WorkspaceSpec(access_mode="ReadWriteMany"),
             chain=chain,
+            policy=Policy(allow_raw_code=True),  # it is this person's own, on their own machine
         ),
     )
 
