@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -27,6 +27,19 @@ from tests.assets.world import World, at_rest, model_asset
 from tests.services.chain import Chain, running_chain
 
 BLOCK_GAS = 30_000_000
+METHODS = (
+    "eth_chainId",
+    "eth_blockNumber",
+    "eth_getTransactionCount",
+    "eth_getTransactionReceipt",
+    "eth_estimateGas",
+    "eth_gasPrice",
+    "eth_getBlockByNumber",
+    "eth_getBalance",
+    "eth_call",
+    "eth_getLogs",
+    "eth_sendRawTransaction",
+)
 ALONE = 10  # publications one after another: each takes the same
 
 
@@ -37,7 +50,13 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     blocks: int  # from the last one that was submitted to the last one that was published
     gas: int
     http_requests: int
-    calls: int
+    calls: Mapping[str, int]  # by method
+
+    def methods(self, name: str) -> str:
+        """One row of the other table."""
+        each = [self.calls.get(method, 0) / self.publications for method in METHODS]
+        rest = (sum(self.calls.values()) / self.publications) - sum(each)
+        return f"| {name} | {' | '.join(f'{count:.1f}' for count in [*each, rest])} |"
 
     def line(self, name: str) -> str:
         """One row of a table."""
@@ -46,7 +65,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         return (
             f"| {name} | {each} | {self.blocks} | {self.blocks / each:.2f} | {least} "
             f"| {self.gas / each / 1e6:.2f} M | {self.http_requests / each:.1f} "
-            f"| {self.calls / each:.1f} |"
+            f"| {sum(self.calls.values()) / each:.1f} |"
         )
 
 
@@ -157,6 +176,10 @@ async def run(chain: Chain, count: int, block_seconds: int) -> None:
     print(alone.line("one after another"), flush=True)
     shared = await measure(chain, together, count, block_seconds)
     print(shared.line("together"), flush=True)
+    print(f"\n| RPC calls each | {' | '.join(METHODS)} | others |")
+    print("|---" * (len(METHODS) + 2) + "|")
+    print(alone.methods("one after another"))
+    print(shared.methods("together"))
     wanted = math.ceil(shared.gas / BLOCK_GAS) + 3
     print(f"\n{shared.blocks} blocks for {count} together; wanted: at most {wanted}")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -23,12 +24,12 @@ Asked = tuple[RPCEndpoint, Any]
 
 
 class BatchingProvider(AsyncHTTPProvider):
-    """One connection to a node; `http_requests` and `calls` count what was asked of it."""
+    """One connection to a node; `http_requests` and `calls` (by method) count what it was asked."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.http_requests = 0
-        self.calls = 0
+        self.calls: Counter[str] = Counter()
         self._batch: _Batch | None = None
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
@@ -51,7 +52,7 @@ class BatchingProvider(AsyncHTTPProvider):
             self._batch = None
         self.http_requests += 1
         asked = list(batch.asked.values())
-        self.calls += len(asked)
+        self.calls.update(str(method) for method, _ in asked)
         if len(asked) == 1:
             return [await super().make_request(*asked[0])]
         responses = await self.make_batch_request(asked)

@@ -12,7 +12,7 @@ The datatoken has no payment collector of its own, so payments go to whoever own
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -63,10 +63,10 @@ _TRANSFER = AsyncWeb3.to_hex(AsyncWeb3.keccak(text="Transfer(address,address,uin
 
 
 class Asked(NamedTuple):
-    """Requests to a node; each may carry several calls."""
+    """Requests to a node; each may carry several calls, which are told by method."""
 
     http_requests: int
-    calls: int
+    calls: Mapping[str, int]
 
 
 def open_ledger(rpc_url: str, private_key: bytes, chain: ChainSpec) -> OceanLedger:
@@ -157,7 +157,7 @@ class OceanLedger:
     @property
     def asked(self) -> Asked:
         """How much the node has been asked so far."""
-        return Asked(self._web3.provider.http_requests, self._web3.provider.calls)
+        return Asked(self._web3.provider.http_requests, dict(self._web3.provider.calls))
 
     async def creations(self) -> Sequence[CreatedNFT]:
         """All NFTs that the signer created, oldest first."""
