@@ -51,10 +51,11 @@ def test_other_algorithms_find_their_inputs_by_did() -> None:
 
 
 def test_uploads_come_with_the_parameters_and_are_none() -> None:
-    upload = {"name": "text", "upload": "uploads/0xb/text", "sha256": "0" * 64}
+    place, sha256 = "uploads/0xb/text", "0" * 64
+    upload = {"name": "text", "upload": place, "sha256": sha256}
     custom = custom_of({"steps": 5, "uploads": [upload]})
     assert custom.parameters == {"steps": 5}
-    assert custom.uploads == (JobInput(**upload),)
+    assert custom.uploads == (JobInput(name="text", upload=place, sha256=sha256),)
 
 
 def test_an_upload_that_says_more_is_refused() -> None:

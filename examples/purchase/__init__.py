@@ -1,0 +1,1 @@
+"""A purchase through Ocean's compute API, from the asset to the model that comes of it."""
