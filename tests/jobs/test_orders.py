@@ -236,6 +236,21 @@ async def test_a_holder_whose_finalizer_was_taken_pays_for_all_the_time_since() 
     assert shop.claim().used_seconds == {TX: 1200.0}
 
 
+async def test_time_that_goes_on_meanwhile_doesn_t_keep_the_next_one_waiting() -> None:
+    shop = Shop()
+    key = shop.submit_on()
+    await shop.passes(key)
+    shop.objects.delete(ComputeJob, key)
+    shop.objects.set_finalizer(ComputeJob, key, False)
+    again = shop.submit_on(TX, "bob-again", SECOND)
+    for _ in range(3):
+        shop.clock.forward(10)
+        await shop.passes(again, 1)
+    assert accepted(shop, again)
+    assert shop.claim().used_seconds == {TX: 20.0}
+    assert shop.record(again).paid_seconds == HOUR - 20
+
+
 async def test_whoever_takes_over_from_a_finished_holder_charges_what_it_used() -> None:
     """The next job may be quicker than the last pass of the one before."""
     shop = Shop()

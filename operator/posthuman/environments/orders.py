@@ -28,9 +28,7 @@ from posthuman.environments.purchase import (
 from posthuman.environments.request import Request
 from posthuman.environments.verdict import Refusal, Verdict, Waiting
 
-LEFT_TO_TIME = frozenset(
-    {"OrderUnread", "OrderNotFound", "OrderUnconfirmed", "OrderInUse", "AssetNotOnChain"}
-)
+LEFT_TO_TIME = frozenset({"OrderUnread", "OrderNotFound", "OrderUnconfirmed", "OrderInUse"})
 """Reasons to wait that nothing wakes a job from; neither does a fault of the chain."""
 ANEW = "Make the job anew with it"
 

@@ -32,7 +32,7 @@ from posthuman.jobs.observed import (
     Observed,
     SaveClaim,
 )
-from posthuman.jobs.orders import claims_to_give_up, claims_to_take
+from posthuman.jobs.orders import claim_names, claims_to_give_up, claims_to_take
 from posthuman.jobs.plans import base_name
 from posthuman.jobs.publishing import publish
 from posthuman.jobs.republishing import publish_again
@@ -139,8 +139,8 @@ def _claim(seen: Observed, request: Request, draft: Draft) -> bool:
     accepted: so it gives up what it took, wherever the operator dies."""
     orders = orders_of(request)
     records = order_records(orders)
-    if records != seen.job.status.orders:
-        draft.update(orders=records)
+    draft.update(orders=records)
+    if claim_names(records) != claim_names(seen.job.status.orders):
         draft.wait(Phase.PENDING, "ClaimingOrders", "its orders are being marked as in use")
         return False
     if FINALIZER in seen.job.metadata.finalizers:

@@ -13,12 +13,17 @@ from datetime import datetime
 import msgspec
 
 from posthuman.api.conditions import seconds_between, timestamp
-from posthuman.api.job import FINISHED, ComputeJob
+from posthuman.api.job import FINISHED, ComputeJob, OrderRecord
 from posthuman.api.meta import Key
 from posthuman.environments.orders import Paid
-from posthuman.environments.purchase import paying_transaction
+from posthuman.environments.purchase import order_id_of, paying_transaction
 from posthuman.jobs.attempts import running_seconds
 from posthuman.ports import OrderClaim
+
+
+def claim_names(records: Iterable[OrderRecord]) -> list[str]:
+    """Of the orders that a job's status lists."""
+    return sorted({order_id_of(record.datatoken, record.tx_id) for record in records})
 
 
 def is_held(holder: ComputeJob | None) -> bool:

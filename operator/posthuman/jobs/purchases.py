@@ -17,10 +17,10 @@ from posthuman.assets.ancestry import ReaderOf
 from posthuman.assets.clear_ddo import clear_text
 from posthuman.assets.services import ServiceFacts, services_in
 from posthuman.chain import CreatedNFT, Order
-from posthuman.environments.purchase import Purchase, order_id, order_id_of, to_be_paid
+from posthuman.environments.purchase import Purchase, order_id, to_be_paid
 from posthuman.environments.verdict import Refusal, Waiting
 from posthuman.errors import PosthumanError, UserError
-from posthuman.jobs.orders import is_held, settled
+from posthuman.jobs.orders import claim_names, is_held, settled
 from posthuman.jobs.receipts import StoreOf
 from posthuman.ports import ChainReader, Clock, Cluster, OrderClaim
 
@@ -56,8 +56,8 @@ class Purchases:
         over = job.metadata.deletion_timestamp or job.status.phase in FINISHED
         if not over or FINALIZER not in job.metadata.finalizers:
             return ()
-        names = {order_id_of(record.datatoken, record.tx_id) for record in job.status.orders}
-        return [await self._cluster.order_claim(name) for name in sorted(names)]
+        names = claim_names(job.status.orders)
+        return [await self._cluster.order_claim(name) for name in names]
 
     async def _purchase(
         self,
