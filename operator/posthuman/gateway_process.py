@@ -16,6 +16,7 @@ from posthuman.gateway.app import create_app
 from posthuman.gateway.json_log import JsonLines
 from posthuman.gateway.metrics import GatewayMetrics
 from posthuman.gateway.ports import Files
+from posthuman.gateway.protocol import TimelyProtocol
 from posthuman.gateway.service import Gateway
 from posthuman.gateway.settings import GatewaySettings
 from posthuman.kube.client import KubeClient
@@ -67,6 +68,7 @@ def _server(settings: GatewaySettings, app: Litestar) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            http=TimelyProtocol,
             host=settings.host,
             port=settings.port,
             log_config=None,

@@ -30,15 +30,18 @@ class BreakingFiles(FakeFiles):
         super().__init__()
         self.breaks_after: list[int] = []
         self.asked: list[tuple[int, int]] = []
+        self.ended = threading.Event()  # some reading has, to its end or not
 
     async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
         self.asked.append((start, end))
-        if not self.breaks_after:
+        try:
+            if self.breaks_after:
+                yield self.objects[key][start:end][: self.breaks_after.pop(0)]
+                raise ConnectionError("the store's connection broke")
             async for piece in super().stream(key, start, end):
                 yield piece
-            return
-        yield self.objects[key][start:end][: self.breaks_after.pop(0)]
-        raise ConnectionError("the store's connection broke")
+        finally:
+            self.ended.set()
 
 
 class Served:
@@ -55,6 +58,13 @@ class Served:
     def succeed(self, job: ComputeJob, files: dict[str, bytes] = FILES) -> ComputeJob:
         """As the operator ends one."""
         return asyncio.run(self.world.succeed(job, files))
+
+
+def store_of(served: Served) -> BreakingFiles:
+    """Where its jobs' results are."""
+    store = served.world.files_of.stores["a100"]
+    assert isinstance(store, BreakingFiles)
+    return store
 
 
 @contextmanager

@@ -13,17 +13,11 @@ from posthuman.client.downloads import Downloaded
 from posthuman.errors import NotFound, UserError
 from posthuman.gateway.people.examples import TRAIN
 from posthuman.gateway.people.job_view import JobDetail
-from tests.client.serving import BreakingFiles, Served
+from tests.client.serving import Served, store_of
 from tests.gateway.people.world import BOB, FILES, RECEIPT
 
 SPEC = cast(dict[str, object], TRAIN["spec"])
 LARGE = {"samples.bin": bytes(range(256)) * 12_000}  # 3 MB
-
-
-def store_of(served: Served) -> BreakingFiles:
-    store = served.world.files_of.stores["a100"]
-    assert isinstance(store, BreakingFiles)
-    return store
 
 
 def test_from_submission_to_the_files(served: Served, bob: Gateway, tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def create_app(gateway: Gateway, *, debug: bool = False) -> Litestar:
         exception_handlers={PosthumanError: answer_problem, Exception: answer_problem},
         middleware=[
             AccessLog(gateway.metrics),
-            SlowClients(limits.idle_receive_seconds, limits.idle_send_seconds),
+            SlowClients(
+                limits.idle_receive_seconds, limits.idle_send_seconds, limits.body_seconds
+            ),
         ],
         before_request=refuse_deep_body,
         request_max_body_size=limits.body_bytes,

@@ -10,6 +10,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     body_bytes: int = 2 * 1024 * 1024  # the raw code in it goes to a Secret, which holds 1 MiB
     idle_receive_seconds: float = 20.0  # between two pieces of a body
+    body_seconds: float = 120.0  # for all of a body
     idle_send_seconds: float = 60.0  # until a client takes the next piece of an answer
     requests_per_second: float = 20.0  # of one caller, at one replica
     requests_at_once: int = 200
