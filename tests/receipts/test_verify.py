@@ -6,11 +6,18 @@ import re
 
 import msgspec
 import pytest
+from eth_account.messages import SignableMessage
 
 from posthuman.errors import NotFound, UserError
 from posthuman.receipts.content import Mismatch
 from posthuman.receipts.issue import issued
-from posthuman.receipts.signed import encode_signed, read_signed, typed_data
+from posthuman.receipts.signed import (
+    SignedReceipt,
+    encode_signed,
+    message_of,
+    read_signed,
+    typed_data,
+)
 from posthuman.receipts.verify import Verifier
 from tests import builders
 from tests.fakes.ledger import FakeReader
@@ -41,12 +48,44 @@ async def test_an_upload_has_no_receipt_and_fits(world: World) -> None:
 
 
 async def test_every_byte_of_the_receipt_counts(world: World) -> None:
+    """Each other byte either leaves no receipt, or other words than were signed, or another
+    signature or signer; the latter two are tried, since a signature fits one message alone."""
     raw = world.store.objects[RECEIPT]
-    starts = {match.end() + shift for match in re.finditer(b'":', raw) for shift in (0, 1)}
-    for place in sorted({*range(0, len(raw), 11), *starts}):  # into each part, and throughout
-        with pytest.raises(Mismatch):
-            read_signed(flipped(raw, place))
+    signed, said = read_signed(raw), message_of(read_signed(raw).receipt)
+    tried = 0
+    for place in range(len(raw)):
+        other = as_written(flipped(raw, place))
+        if other and (other.signer, other.signature) == (signed.signer, signed.signature):
+            assert fitting_message(other) != said
+        elif other:
+            tried += 1
+            with pytest.raises(Mismatch):
+                read_signed(flipped(raw, place))
+    assert tried > 60  # each hex digit of the signature and the address that stays one
+
+
+def fitting_message(signed: SignedReceipt) -> SignableMessage | None:
+    try:
+        return message_of(signed.receipt)
+    except Mismatch:
+        return None
+
+
+def as_written(raw: bytes) -> SignedReceipt | None:
+    """What the bytes say, if they are the one form of a receipt."""
+    try:
+        found = msgspec.json.decode(raw, type=SignedReceipt)
+    except msgspec.DecodeError:
+        return None
+    again = encode_signed(found.receipt, found.signer, found.signature)
+    return found if again == raw else None
+
+
+async def test_what_is_no_receipt_any_more_is_refused(world: World) -> None:
+    raw = world.store.objects[RECEIPT]
+    places = {match.end() + shift for match in re.finditer(b'":', raw) for shift in (0, 1)}
     for other in (
+        *(flipped(raw, place) for place in sorted(places)),  # into each part
         raw + b"\n",
         raw[:-1],
         b"",
@@ -57,16 +96,54 @@ async def test_every_byte_of_the_receipt_counts(world: World) -> None:
             read_signed(other)
 
 
-@pytest.mark.parametrize("name", [MANIFEST, *(f"{PREFIX}/{path}" for path in FILES)])
+@pytest.mark.parametrize("name", [f"{PREFIX}/{path}" for path in FILES])
 async def test_every_byte_in_the_store_counts(world: World, name: str) -> None:
     raw, receipt = world.store.objects[name], world.store.objects[RECEIPT]
-    for place in {0, *range(0, len(raw), 29), len(raw) - 1}:
+    for place in range(len(raw)):
         world.store.objects[name] = flipped(raw, place)
         with pytest.raises(Mismatch, match="store: .*" + name):
             await world.verifier().receipt(receipt)
     del world.store.objects[name]
     with pytest.raises(Mismatch, match=f"{name} is missing"):
         await world.verifier().asset(world.bob)
+
+
+async def test_every_byte_of_the_manifest_counts(world: World) -> None:
+    raw, verifier = world.store.objects[MANIFEST], world.verifier()
+    for place in range(len(raw)):
+        world.store.objects[MANIFEST] = flipped(raw, place)
+        with pytest.raises(Mismatch, match=f"store: {MANIFEST}"):
+            await verifier.asset(world.bob)
+    with pytest.raises(Mismatch, match=f"store: {MANIFEST}"):
+        await world.verifier().receipt(world.store.objects[RECEIPT])
+    del world.store.objects[MANIFEST]
+    with pytest.raises(Mismatch, match=f"{MANIFEST} is missing"):
+        await world.verifier().asset(world.bob)
+
+
+async def test_without_the_store_it_is_said_what_was_not_checked(world: World) -> None:
+    signers = frozenset({world.ledger.signer, signer().address})
+    blind = Verifier(FakeReader(world.chain), signers, None)
+    raw = world.store.objects[RECEIPT]
+    found = await blind.receipt(raw)
+    assert (found.signer, found.asset, found.models) == (
+        signer().address,
+        world.bob,
+        (world.alice,),
+    )
+    assert found.unchecked == ("manifest", "files")
+    assert (await blind.asset(world.bob)).unchecked == ("receipt", "manifest", "files")
+    assert not (await world.verifier().receipt(raw)).unchecked
+    with pytest.raises(Mismatch, match="signature"):
+        await blind.receipt(raw.replace(b'"gpuSeconds":12.5', b'"gpuSeconds":13.5'))
+
+
+async def test_a_publisher_may_be_believed_beside_the_environments_key(world: World) -> None:
+    stranger = signer(3).address
+    with pytest.raises(Mismatch, match="publisher"):
+        await Verifier(FakeReader(world.chain), frozenset({stranger}), world.store).asset(world.bob)
+    several = frozenset({stranger, world.ledger.signer, signer().address})
+    await Verifier(FakeReader(world.chain), several, world.store).asset(world.bob)
 
 
 @pytest.mark.parametrize(
