@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -135,6 +135,21 @@ async def object_size(store: ObjectStore, key: str) -> int:
 async def read_range(store: ObjectStore, key: str, start: int, end: int) -> bytes:
     """Bytes [start, end), fewer if the object ends before. Raises ObjectMissing, WorldFault."""
     return await _in_thread(key, lambda: bytes(obstore.get_range(store, key, start=start, end=end)))
+
+
+async def delete_below(store: ObjectStore, prefix: str, last: str) -> None:
+    """Every object below `<prefix>/`, and `<prefix>/<last>` after all others; absent is done.
+    Raises WorldFault."""
+
+    def delete() -> None:
+        for batch in obstore.list(store, prefix=f"{prefix}/"):
+            paths = [found["path"] for found in batch if found["path"] != f"{prefix}/{last}"]
+            if paths:
+                obstore.delete(store, paths)
+        with suppress(FileNotFoundError):  # S3 says nothing of it, a folder does
+            obstore.delete(store, f"{prefix}/{last}")
+
+    await _in_thread(prefix, delete)
 
 
 async def put_bytes(store: ObjectStore, key: str, content: bytes) -> None:

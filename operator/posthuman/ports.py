@@ -183,6 +183,9 @@ class ResultStore(Protocol):
     async def get(self, key: str) -> bytes:
         """Raises NotFound."""
 
+    async def delete_prefix(self, prefix: str) -> None:
+        """Every object below `<prefix>/`; none is done. What goes last is its manifest."""
+
     async def size(self, key: str) -> int:
         """Bytes of an object. Raises NotFound."""
 

@@ -116,3 +116,15 @@ async def test_the_sha256_of_what_lies_there(store: ResultStore) -> None:
     assert await store.sha256("empty") == hashlib.sha256(b"").hexdigest()
     with pytest.raises(NotFound, match="absent"):
         await store.sha256("absent")
+
+
+async def test_all_below_a_prefix_goes_and_nothing_beside_it(store: ResultStore) -> None:
+    for name in ("manifest.json", "a.txt", "logs/b.txt", "model/deep/er/c.bin"):
+        await store.put(f"jobs/u1/{name}", b"x")
+    await store.put("jobs/u10/manifest.json", b"another's")
+    await store.delete_prefix("jobs/u1")
+    await store.delete_prefix("jobs/u1")  # again is the same
+    for name in ("manifest.json", "a.txt", "logs/b.txt", "model/deep/er/c.bin"):
+        with pytest.raises(NotFound):
+            await store.size(f"jobs/u1/{name}")
+    assert await store.get("jobs/u10/manifest.json") == b"another's"

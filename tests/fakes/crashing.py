@@ -11,7 +11,15 @@ EFFECTS = frozenset(
         *("delete_asset", "write_job", "write_asset", "write_environment", "set_finalizer"),
         *("put_private", "delete_private", "take_turn", "end_turn"),
         *("delete_job", "save_nonce_book", "save_order_claim", "emit"),
-        *("use_nonce", "create_secret", "create_job", "own_secret", "patch_job", "forget_nonce"),
+        *(
+            "delete_prefix",
+            "use_nonce",
+            "create_secret",
+            "create_job",
+            "own_secret",
+            "patch_job",
+            "forget_nonce",
+        ),
         "put",
     }
 )

@@ -32,6 +32,11 @@ class FakeResultStore:
         self._reach()
         self.objects[key] = content
 
+    async def delete_prefix(self, prefix: str) -> None:
+        self._reach()
+        for key in [key for key in self.objects if key.startswith(f"{prefix.rstrip('/')}/")]:
+            del self.objects[key]
+
     async def get(self, key: str) -> bytes:
         self._reach()
         if key not in self.objects:

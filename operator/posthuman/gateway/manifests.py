@@ -12,9 +12,10 @@ from pathlib import PurePosixPath
 import msgspec
 
 from jobkit.manifest import Manifest
+from posthuman.api.conditions import is_true
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
-from posthuman.errors import TransientError
+from posthuman.errors import NotFound, TransientError
 from posthuman.gateway.ports import FilesOf
 
 LOGS_FOLDER = "logs/"
@@ -57,6 +58,12 @@ class ResultLists:
         results = job.status.results
         if results is None:
             return ()
+        if is_true(job.status.conditions, "Expired"):
+            raise NotFound(
+                f"the results of job {job.metadata.name} were deleted, as the environment's "
+                "retention says",
+                "RetentionOver",
+            )
         name = (job.metadata.uid, results.manifest_digest)
         if name in self._known:
             self._known.move_to_end(name)

@@ -36,6 +36,7 @@ from posthuman.jobs.orders import claim_names, claims_to_give_up, claims_to_take
 from posthuman.jobs.plans import base_name
 from posthuman.jobs.publishing import publish
 from posthuman.jobs.republishing import publish_again
+from posthuman.jobs.retention import expire
 from posthuman.jobs.running import halt, living_pods, run
 from posthuman.jobs.signing import sign_off
 from posthuman.jobs.staging import stage
@@ -190,13 +191,14 @@ def _after_the_end(seen: Observed, draft: Draft) -> None:
     if seen.anchor:
         draft.do(DeleteAnchor(seen.work_namespace, base_name(seen.job)))
     signed = sign_off(seen, draft)
+    clear = signed and expire(seen, draft)
     if draft.status != seen.job.status:
         return  # its write wakes us again
     if not seen.anchor and FINALIZER in seen.job.metadata.finalizers:
         draft.do(DropFinalizer())
     ttl = seen.job.spec.ttl_seconds_after_finished
-    if ttl is None or not signed:
-        return
+    if ttl is None or not clear:
+        return  # without the job nobody would sign its receipt, or delete its results in time
     left = ttl - seconds_between(draft.status.finished_at, timestamp(draft.now))
     if left > 0:
         draft.look_again(left)

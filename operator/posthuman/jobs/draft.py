@@ -24,6 +24,7 @@ ConditionType = Literal[
     "Exported",
     "Published",
     "Signed",
+    "Expired",
     "Succeeded",
 ]
 Outcome = Literal["Succeeded", "Failed", "Stopped"]

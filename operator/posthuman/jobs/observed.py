@@ -67,6 +67,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     missing: frozenset[str] = frozenset()
     manifest: Manifest | None = None  # of the finished export
     own_asset: ModelAsset | None = None
+    results_kept_by: Sequence[Key] = ()  # of a job at its end: assets that its files belong to
     receipt: Issued | Unsigned | None = None  # None: not due
 
     def of_role(self, role: Role) -> list[StepState]:
@@ -145,6 +146,13 @@ class PutReceipt(msgspec.Struct, frozen=True):
     content: bytes
 
 
+class DeleteResults(msgspec.Struct, frozen=True):
+    """Every object below the prefix, the manifest too."""
+
+    environment: ComputeEnvironment
+    prefix: str
+
+
 class DeleteJob(msgspec.Struct, frozen=True):
     """Its time to live is over."""
 
@@ -161,6 +169,7 @@ Action = (
     | CreateAsset
     | DeleteAsset
     | PutReceipt
+    | DeleteResults
     | DeleteJob
 )
 

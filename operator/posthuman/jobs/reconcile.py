@@ -33,6 +33,7 @@ from posthuman.jobs.observed import (
     DeleteAnchor,
     DeleteAsset,
     DeleteJob,
+    DeleteResults,
     DeleteStep,
     DropFinalizer,
     DropPrivate,
@@ -46,6 +47,7 @@ from posthuman.jobs.private import PrivateParts, ProviderOf
 from posthuman.jobs.purchases import Purchases
 from posthuman.jobs.receipts import Receipts, SignerOf, StoreOf
 from posthuman.jobs.republishing import asks_again
+from posthuman.jobs.retention import points_into, seconds_left
 from posthuman.jobs.steps import Role, StepState
 from posthuman.jobs.story import story
 from posthuman.ports import Clock, Cluster, ResultStore
@@ -156,7 +158,17 @@ class JobReconciler:
             purchases=await self._purchases.look(seen.job, seen.environment, assets),
             claims=await self._purchases.held(seen.job),
             siblings=await self._siblings(seen.job),
+            results_kept_by=await self._keepers(seen),
         )
+
+    async def _keepers(self, seen: Observed) -> Sequence[Key]:
+        """Assets whose files are this job's results; asked for once those may go."""
+        left = seconds_left(seen.job, seen.environment, self._clock.now())
+        if left is None or left > 0:
+            return ()
+        prefix = results_prefix(seen.job)
+        assets = await self._cluster.assets_of(seen.job.spec.environment_ref.name)
+        return tuple(one.metadata.key for one in assets if points_into(one, prefix))
 
     async def _missing(
         self, job: ComputeJob, namespace: str, steps: Sequence[StepState]
@@ -270,6 +282,8 @@ class JobReconciler:
                 await cluster.delete_asset(asset_key)
             case PutReceipt():
                 await self._receipts.put(action)
+            case DeleteResults(environment, prefix):
+                await (await self._store_of(environment)).delete_prefix(prefix)
             case DeleteJob():
                 await cluster.delete_job(key)
 

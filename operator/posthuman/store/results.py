@@ -11,7 +11,7 @@ from obstore.store import ObjectStore
 
 from jobkit.errors import Fault, ObjectMissing, UserFault
 from jobkit.manifest import MANIFEST_NAME, Manifest, decode_manifest, digest_of
-from jobkit.objects import object_size, open_store, put_bytes, read_range, read_small
+from jobkit.objects import delete_below, object_size, open_store, put_bytes, read_range, read_small
 from jobkit.plan import Store
 from posthuman.api.environment import StoreSpec
 from posthuman.errors import NotFound, TransientError, UserError
@@ -68,6 +68,12 @@ class ObjectResultStore:
         """At most 64 MiB. Raises NotFound, TransientError, UserError (too large)."""
         with core_errors():
             return await read_small(self.objects, key)
+
+    async def delete_prefix(self, prefix: str) -> None:
+        """The manifest last, so that what is left of a deletion broken off is still known by it.
+        Raises TransientError."""
+        with core_errors():
+            await delete_below(self.objects, prefix.rstrip("/"), last=MANIFEST_NAME)
 
     async def size(self, key: str) -> int:
         """Bytes of an object. Raises NotFound, TransientError."""

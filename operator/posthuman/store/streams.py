@@ -46,13 +46,6 @@ class ObjectFiles:
         except NotFound:
             return
 
-    async def check(self) -> None:
-        """Look for one object, which need not be there. Raises TransientError."""
-        try:
-            await self.size(CHECK_KEY)
-        except NotFound:
-            return
-
     async def manifest(self, prefix: str) -> tuple[Manifest, str]:
         """`<prefix>/manifest.json` and its digest. Raises NotFound, TransientError, UserError."""
         return await self._results.manifest(prefix)
