@@ -13,7 +13,8 @@ from eth_keys.datatypes import PrivateKey
 from eth_utils.crypto import keccak
 
 from posthuman.ledger.account import DEV_KEYS  # anvil's well-known ones
-from tests.builders import ALICE, BOB, HeldClock
+from posthuman.ports import Clock
+from tests.builders import ALICE, BOB
 
 DATA_DID = "did:op:" + "d" * 64
 ALGORITHM_DID = "did:op:" + "a" * 64
@@ -28,7 +29,7 @@ Body = dict[str, Any]
 class Provider:
     """Signs `owner [+ jobId] + nonce`; each nonce is the time in nanoseconds."""
 
-    def __init__(self, clock: HeldClock, key: bytes = DEV_KEYS[5]) -> None:
+    def __init__(self, clock: Clock, key: bytes = DEV_KEYS[5]) -> None:
         self.wallet: LocalAccount = Account.from_key(key)
         self._clock = clock
         self._calls = 0

@@ -94,7 +94,7 @@ async def test_without_a_retry_nothing_secret_stays(after: bool) -> None:
 async def test_two_replicas_at_once_make_one_job_of_one_order() -> None:
     for secret in (False, True):
         world = World()
-        more = {"workflow": workflow(algorithm=raw_algorithm())} if secret else {}
+        more: Body = {"workflow": workflow(algorithm=raw_algorithm())} if secret else {}
         bodies = [world.provider.start(**more) for _ in range(6)]
         async with world.client() as one, world.client() as other:
             clients = [one, other] * 3
