@@ -144,6 +144,11 @@ def test_without_a_key_nothing_is_asked_of_the_chain(monkeypatch: pytest.MonkeyP
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
     assert "no key to pay with" in said(result)
+    monkeypatch.setenv("POSTHUMAN_PRIVATE_KEY", "not-a-key")
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "POSTHUMAN_PRIVATE_KEY holds no key: it must be 32 bytes" in said(result)
+    assert "not-a-key" not in result.output
     assert "no DID" in said(CliRunner().invoke(app, ["buy", "x", "--service", "train"]))
 
 

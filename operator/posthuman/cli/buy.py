@@ -21,6 +21,7 @@ from posthuman.cli.chain_place import ChainPlace, OpenChain, opened_chain
 from posthuman.cli.ending import REFUSED, SUCCEEDED, said
 from posthuman.cli.lineage import ADDRESS, DID
 from posthuman.errors import NotFound, UserError
+from posthuman.ledger.account import account_of
 from posthuman.ledger.amounts import whole
 from posthuman.ledger.buying import Buyer, opened_buyer
 from posthuman.ledger.quotes import Cost, Quote, Source
@@ -112,16 +113,24 @@ def buy_service(
 def private_key(key_file: Path | None) -> bytes:
     """From the file, else the environment variable; never an argument, which everyone on the
     machine can read. Raises UserError."""
-    if key_file is None:
-        if text := os.environ.get(KEY_ENV):
-            return text.encode()
+    key = _read(key_file) if key_file else os.environ.get(KEY_ENV, "").encode()
+    if not key:
         raise UserError(
             f"no key to pay with: name a file that holds it, by --key-file, or set {KEY_ENV}"
         )
     try:
-        return key_file.read_bytes()
+        account_of(key)
+    except UserError:
+        place = str(key_file or KEY_ENV)
+        raise UserError(f"{place} holds no key: it must be 32 bytes, or 64 hex digits") from None
+    return key
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
     except OSError as error:
-        raise UserError(f"the key file {key_file} can't be read: {error.strerror}") from error
+        raise UserError(f"the key file {file} can't be read: {error.strerror}") from error
 
 
 def choose(services: Sequence[ServiceFacts], wanted: str, did: str) -> ServiceFacts:
