@@ -188,6 +188,13 @@ def test_tenants_secrets_are_read_by_name_where_the_admin_says_so() -> None:
     assert binding["subjects"][0]["namespace"] == NAMESPACE
 
 
+def test_secrets_of_jobs_that_the_gateway_makes_are_read_too() -> None:
+    gateway = {"enabled": True, "namespaces": [{"name": "ocean-jobs"}, {"name": "bob"}]}
+    rendered = render({**WORK, "tenantNamespaces": ["bob"], "gateway": gateway})
+    roles = [one for one in rendered.of("Role") if one["metadata"]["name"] == f"{NAME}-tenant"]
+    assert [role["metadata"]["namespace"] for role in roles] == ["bob", "ocean-jobs"]
+
+
 def test_people_get_our_kinds_through_kubernetes_own_roles(plain: Rendered) -> None:
     view = plain.one("ClusterRole", f"{NAME}-view")
     edit = plain.one("ClusterRole", f"{NAME}-edit")
