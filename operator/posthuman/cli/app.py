@@ -16,11 +16,13 @@ from posthuman.cli.gateway import gateway
 from posthuman.cli.options import (
     DEFAULT_WORKDIR,
     ChainFile,
+    ContextOption,
     Output,
     OutputOption,
     RpcOption,
     Workdir,
 )
+from posthuman.errors import UserError
 
 app = typer.Typer(
     help="AI jobs where the models live: try a job on this machine, bring data, trace a model.",
@@ -118,8 +120,15 @@ def upload(
 
 @app.command()
 def publish(
-    folder: Annotated[Path, typer.Argument(help="A model's folder: config.json, safetensors.")],
-    name: Annotated[str, typer.Option("--name", help="Title that buyers read.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="A model's folder: config.json, safetensors.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Title that buyers read.")] = "",
+    job: Annotated[
+        str,
+        typer.Option("--job", help="Instead of a folder: a job whose publication was given up."),
+    ] = "",
+    context: ContextOption = "",
     description: Annotated[
         str, typer.Option("--description", help="Default: type and size of the model.")
     ] = "",
@@ -140,11 +149,19 @@ def publish(
     workdir: Workdir = DEFAULT_WORKDIR,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Publish a model that you have: upload, NFT, datatoken, DDO; once, however often it is run."""
+    """Publish a model that you have: upload, NFT, datatoken, DDO; once, however often it is run.
+
+    With --job: have the operator take up the publication of a job's model again.
+    """
     from posthuman.cli.offer import Offer, pricing_of
     from posthuman.cli.publish import Site, publish_model
+    from posthuman.cli.publish_again import publish_job_again
 
     def command() -> int:
+        if job and folder is None and not name:
+            return publish_job_again(namespace, job, context, output is Output.JSON)
+        if job or folder is None or not name:
+            raise UserError("name a model's folder and a --name, or a --job and nothing else")
         offer = Offer(
             name=name,
             description=description,
