@@ -295,7 +295,8 @@ class ChainReader(Protocol):
     def chain_id(self) -> int: ...
     async def creation(self, did: str) -> CreatedNFT | None:
         """The NFT with this DID, by its creation event; whoever made it, so mind `creator`. Its
-        `publication` is empty where the tokenURI isn't one of ours."""
+        `publication` is empty where the tokenURI isn't one of ours. Raises UserError if the node's
+        chain id isn't the environment's."""
 
     async def first_ddo(self, creation: CreatedNFT) -> SetDDO | None:
         """The DDO that was set first, None if none was. Its owner may have written it."""

@@ -15,7 +15,7 @@ from posthuman.ledger.rpc import Web3
 
 BLOCKS_A_REQUEST = 10_000  # what public nodes commonly allow
 
-Topics = Sequence[str | list[str] | None]
+Topics = Sequence[str | Sequence[str] | None]
 Addresses = ChecksumAddress | list[ChecksumAddress]
 
 

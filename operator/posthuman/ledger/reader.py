@@ -13,7 +13,7 @@ from posthuman.ledger.contracts import abi_of, deployment_of
 from posthuman.ledger.creations import Creations
 from posthuman.ledger.ddos import DDOs
 from posthuman.ledger.orders import Orders
-from posthuman.ledger.rpc import Web3, open_web3, translated
+from posthuman.ledger.rpc import Web3, check_chain_id, open_web3, translated
 
 TOKEN_ID = 1
 _NFT_ABI = abi_of("ERC721Template", "ownerOf")
@@ -32,6 +32,7 @@ class OceanReader:
         self._web3 = web3
         self._chain_id = chain_id
         self._creations = creations
+        self._is_checked = False  # that the node serves this chain
         self._orders = Orders(web3)
         self._ddos = DDOs(web3)
 
@@ -45,10 +46,18 @@ class OceanReader:
         await self._web3.provider.disconnect()
 
     async def creation(self, did: str) -> CreatedNFT | None:
+        await self._check_chain_id()
         for creation in await self._creations.all():
             if did_of(creation.nft, self._chain_id) == did:
                 return await self._creations.complete(creation)
         return None
+
+    async def _check_chain_id(self) -> None:
+        """Once; all else that is read begins with a creation."""
+        if not self._is_checked:
+            with translated("asking the node for its chain id"):
+                check_chain_id(await self._web3.eth.chain_id, self._chain_id)
+            self._is_checked = True
 
     async def first_ddo(self, creation: CreatedNFT) -> SetDDO | None:
         return await self._ddos.first(creation)

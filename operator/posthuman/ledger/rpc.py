@@ -56,6 +56,16 @@ def translated(doing: str) -> Iterator[None]:
         raise _translate(error, doing) from None
 
 
+def check_chain_id(actual: int, named: int) -> None:
+    """Raises UserError if the node serves another chain than the environment names."""
+    if actual != named:
+        raise UserError(
+            f"the node serves chain {actual}, the environment names chain {named}: correct "
+            "spec.chain.chainId or the Secret of the node's URL",
+            "ChainIdMismatch",
+        )
+
+
 def says_already_sent(error: Web3RPCError) -> bool:
     """Whether the node has the transaction, or one with its nonce: then look for the receipt."""
     text = str(error).lower()

@@ -15,11 +15,11 @@ from web3.exceptions import Web3RPCError
 from web3.types import BlockData, TxParams
 
 from posthuman.chain import SignerNonces, Spent, Transaction, UnsignedTransaction
-from posthuman.errors import TransientError, UserError
+from posthuman.errors import TransientError
 from posthuman.ledger.fees import FeePolicy, Fees, Market, offered, raised
 from posthuman.ledger.keys import SigningKey
 from posthuman.ledger.raw import unsigned_of
-from posthuman.ledger.rpc import Web3, says_already_sent, translated
+from posthuman.ledger.rpc import Web3, check_chain_id, says_already_sent, translated
 
 GAS_MARGIN = Decimal("1.2")
 WEI = Decimal(10**18)
@@ -79,12 +79,7 @@ class Signer:
 
     def check_chain_id(self, actual: int) -> None:
         """Raises UserError if the node serves another chain."""
-        if actual != self._chain_id:
-            raise UserError(
-                f"the node serves chain {actual}, the environment names chain {self._chain_id}: "
-                "correct spec.chain.chainId or the Secret of the node's URL",
-                "ChainIdMismatch",
-            )
+        check_chain_id(actual, self._chain_id)
 
     async def spent_by(self, nonce: int) -> Spent | None:
         """Looks back from the latest block in steps that double, then halves what is left: nodes
