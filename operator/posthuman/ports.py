@@ -135,9 +135,9 @@ class Cluster(Protocol):
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
         """Raises NotFound, SecretForbidden."""
 
-    async def job_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
-        """A person's Secret that is marked for jobs. Raises NotFound (SecretNotFound, and
-        SecretNotForJobs without the mark), SecretForbidden."""
+    async def job_secret(self, job: Key, name: str) -> Mapping[str, bytes]:
+        """A Secret of the job's namespace that is marked for jobs, or for this one. Raises NotFound
+        (SecretNotFound, and SecretNotForJobs without the mark), SecretForbidden."""
 
     async def put_private(self, anchor: Anchor, private: Private) -> None:
         """Make a Secret that the anchor owns; one of that name is replaced."""
@@ -225,6 +225,9 @@ class Ledger(Protocol):
     async def balance_wei(self) -> int: ...
     async def nonces(self) -> SignerNonces:
         """Raises UserError if the node's chain id isn't the environment's."""
+
+    async def latest_block(self) -> int:
+        """Its number, as the node has it."""
 
     async def spent_by(self, nonce: int) -> Spent | None:
         """Whichever transaction of the signer was mined with this nonce; None if none was yet."""

@@ -182,10 +182,10 @@ class FakeCluster:
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
         return self.objects.secret(Key(namespace, name))
 
-    async def job_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
-        if namespace in self.closed:
-            raise SecretForbidden(f"the operator may not read Secret {namespace}/{name}")
-        return self.objects.secret(Key(namespace, name))
+    async def job_secret(self, job: Key, name: str) -> Mapping[str, bytes]:
+        if job.namespace in self.closed:
+            raise SecretForbidden(f"the operator may not read Secret {job.namespace}/{name}")
+        return self.objects.secret(Key(job.namespace, name))
 
     async def put_private(self, anchor: Anchor, private: Private) -> None:
         if Key(anchor.namespace, anchor.name) not in self.anchors:

@@ -18,7 +18,7 @@ from eth_account import Account
 
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
-from posthuman.api.meta import LABEL_FOR_JOBS
+from posthuman.api.meta import LABEL_FOR_JOBS, Key
 from posthuman.errors import NotFound
 from posthuman.jobs.plans import anchor_of, wanted_run, wanted_stage
 from posthuman.jobs.private import PrivateParts
@@ -232,11 +232,15 @@ async def test_what_is_private_is_mounted_by_the_stage_pod_alone(pods: InPods) -
 
 @pytest.mark.cluster
 async def test_a_secret_without_the_mark_is_not_taken(pods: InPods) -> None:
+    job, other = (Key(pods.tenant, name) for name in ("bob-trains", "eve-trains"))
     await pods.world.lend("unmarked", {"user": SIGNED}, {})
-    with pytest.raises(NotFound, match="kubectl label secret") as refused:
-        await pods.cluster.job_secret(pods.tenant, "unmarked")
-    assert refused.value.reason == "SecretNotForJobs"
+    await pods.world.lend("his", {"user": SIGNED}, {LABEL_FOR_JOBS: job.name})
+    for who, name in ((job, "unmarked"), (other, "his")):
+        with pytest.raises(NotFound, match="kubectl label secret") as refused:
+            await pods.cluster.job_secret(who, name)
+        assert refused.value.reason == "SecretNotForJobs"
     with pytest.raises(NotFound) as absent:
-        await pods.cluster.job_secret(pods.tenant, "absent")
+        await pods.cluster.job_secret(job, "absent")
     assert absent.value.reason == "SecretNotFound"
-    assert dict(await pods.cluster.job_secret(pods.tenant, "mine")) == {"user": SIGNED}
+    for name in ("mine", "his"):
+        assert dict(await pods.cluster.job_secret(job, name)) == {"user": SIGNED}

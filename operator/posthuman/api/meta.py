@@ -21,7 +21,7 @@ LABEL_ROLE = f"{GROUP}/role"  # stage, run, export
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_MANAGED = "app.kubernetes.io/managed-by"  # = posthuman-operator
 LABEL_WORK_NAMESPACE = f"{GROUP}/work-namespace"  # "true" on a namespace the chart prepared
-LABEL_FOR_JOBS = f"{GROUP}/for-jobs"  # "true" on a Secret that its owner's jobs may name
+LABEL_FOR_JOBS = f"{GROUP}/for-jobs"  # of a Secret: "true", any job may name it; else that one
 ANNOTATION_JOB = f"{GROUP}/job"  # "<namespace>/<name>": whom to wake
 ANNOTATION_PUBLISH_AGAIN = f"{GROUP}/publish-again"  # on a job: the finishedAt that it takes back
 

@@ -18,6 +18,7 @@ import msgspec
 from jobkit.provider_access import ACCESS_FILE
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
+from posthuman.api.meta import Key
 from posthuman.errors import TransientError, UserError
 from posthuman.jobs.sources import pull_secret
 from posthuman.jobs.steps import Anchor, Private, PrivateFile, Step, private_name, pull_name
@@ -39,12 +40,12 @@ class PrivateParts:
         run's image too. Raises NotFound, SecretForbidden, UserError."""
         for step in steps:
             wanted = msgspec.structs.replace(step, pull_secret=pull_secret(job))
-            await self._files(job.metadata.namespace, wanted)
+            await self._files(job.metadata.key, wanted)
 
     async def make(self, anchor: Anchor, step: Step) -> None:
         """All that the step is given. Raises what `check` does, and TransientError while another
         job downloads."""
-        files = await self._files(anchor.job.namespace, step)
+        files = await self._files(anchor.job, step)
         if step.pull_secret:
             pulled = {DOCKER_CONFIG: files.pop(DOCKER_CONFIG)}
             private = Private(name=pull_name(step.name), content=pulled, pulls=True)
@@ -60,17 +61,17 @@ class PrivateParts:
         await self._cluster.delete_private(anchor.namespace, private_name(step_name))
         await self._cluster.end_turn(anchor, turn_of(environment))
 
-    async def _files(self, namespace: str, step: Step) -> dict[str, bytes]:
+    async def _files(self, job: Key, step: Step) -> dict[str, bytes]:
         """By their names in the step's private folder."""
-        files = {one.file: await self._value(namespace, one) for one in step.private}
+        files = {one.file: await self._value(job, one) for one in step.private}
         if step.pull_secret:
             wanted = PrivateFile(file=DOCKER_CONFIG, secret=step.pull_secret, key=DOCKER_CONFIG)
-            files[DOCKER_CONFIG] = await self._value(namespace, wanted)
+            files[DOCKER_CONFIG] = await self._value(job, wanted)
         return files
 
-    async def _value(self, namespace: str, wanted: PrivateFile) -> bytes:
-        secret = await self._cluster.job_secret(namespace, wanted.secret)
-        return value_of(secret, f"{namespace}/{wanted.secret}", wanted.key)
+    async def _value(self, job: Key, wanted: PrivateFile) -> bytes:
+        secret = await self._cluster.job_secret(job, wanted.secret)
+        return value_of(secret, str(Key(job.namespace, wanted.secret)), wanted.key)
 
     async def _access(self, anchor: Anchor, step: Step) -> bytes:
         provider = await self._provider_of(step.environment)

@@ -180,8 +180,8 @@ class KubeCluster:
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
         return content_of(await self._client.get(SECRETS, namespace, name))
 
-    async def job_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
-        return await self._private.job_secret(namespace, name)
+    async def job_secret(self, job: Key, name: str) -> Mapping[str, bytes]:
+        return await self._private.job_secret(job, name)
 
     async def put_private(self, anchor: Anchor, private: Private) -> None:
         await self._private.put(anchor, private)

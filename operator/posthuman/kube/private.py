@@ -18,6 +18,7 @@ from posthuman.kube.names import Manifest, anchor_labels, owned_metadata
 from posthuman.kube.resources import CONFIG_MAPS, SECRETS, Resource
 
 DOCKER_CONFIG_TYPE = "kubernetes.io/dockerconfigjson"
+ANY_JOB = "true"  # the mark of a Secret that every job of its namespace may name
 HOLDER = "jobUid"  # whose turn it is
 
 
@@ -27,9 +28,13 @@ class PrivateObjects:
     def __init__(self, client: KubeClient, children: Children) -> None:
         self._client, self._children = client, children
 
-    async def job_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
-        """See ports.Cluster; what the API server says becomes a sentence that says what to do."""
-        key = Key(namespace, name)
+    async def job_secret(self, job: Key, name: str) -> Mapping[str, bytes]:
+        """See ports.Cluster; what the API server says becomes a sentence that says what to do.
+
+        Jobs of several people may share a namespace (the gateway's do): a Secret that is one job's
+        alone says so, lest another job names it.
+        """
+        namespace, key = job.namespace, Key(job.namespace, name)
         try:
             body = await self._client.get(SECRETS, namespace, name)
         except SecretForbidden as error:
@@ -41,9 +46,10 @@ class PrivateObjects:
             raise NotFound(
                 f"there is no Secret {key}; create it, or correct its name", "SecretNotFound"
             ) from error
-        if body["metadata"].get("labels", {}).get(LABEL_FOR_JOBS) != "true":
+        mark = body["metadata"].get("labels", {}).get(LABEL_FOR_JOBS)
+        if mark not in (ANY_JOB, job.name):
             raise NotFound(
-                f"Secret {key} isn't meant for jobs; if it is, label it: kubectl label secret "
+                f"Secret {key} isn't meant for this job; if it is, label it: kubectl label secret "
                 f"-n {namespace} {name} {LABEL_FOR_JOBS}=true",
                 "SecretNotForJobs",
             )

@@ -191,9 +191,9 @@ class LocalCluster:
         """A Secret document of the environment's file. Raises NotFound."""
         return self._objects.secret(Key(namespace, name))
 
-    async def job_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
+    async def job_secret(self, job: Key, name: str) -> Mapping[str, bytes]:
         """A Secret document beside the job: who wrote it there means it for the job."""
-        return self._objects.secret(Key(namespace, name))
+        return self._objects.secret(Key(job.namespace, name))
 
     async def put_private(self, anchor: Anchor, private: Private) -> None:
         """Files that only this user can read."""

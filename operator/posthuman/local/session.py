@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -78,9 +78,11 @@ async def turning(
     settings = installed_settings(
         place.algorithms, file_root=str(place.file_root), progress_interval_seconds=PROGRESS_SECONDS
     )
-    world = World(objects, cluster, build(cluster, SystemClock(), settings))
-    async with world.running():
-        yield world
+    async with AsyncExitStack() as opened:
+        at_end = opened.push_async_callback
+        world = World(objects, cluster, build(cluster, SystemClock(), settings, at_end=at_end))
+        async with world.running():
+            yield world
 
 
 def algorithms_folder(wanted: Path | None = None) -> Path:
