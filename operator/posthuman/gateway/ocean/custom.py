@@ -91,6 +91,14 @@ def _typed(value: object, kind: type[T], name: str) -> T | None:
     if value is None:
         return None
     try:
-        return msgspec.convert(value, kind)
+        found = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise UserError(f"`algocustomdata.{name}`: {error}") from error
+    if isinstance(value, dict) and (unknown := value.keys() - _names(kind)):
+        raise UserError(f"`algocustomdata.{name}` knows no {', '.join(sorted(unknown))}")
+    return found
+
+
+def _names(kind: type[Any]) -> set[str]:
+    """Of a struct's fields, as they are written."""
+    return {field.encode_name for field in msgspec.structs.fields(kind)}

@@ -25,6 +25,7 @@ from posthuman.gateway.ocean.custom import Custom, custom_of
 from posthuman.gateway.ocean.fields import mapping, secret_text, sequence, whole_number, words
 from posthuman.gateway.problems import Problem
 
+RECORD_SECONDS = 30 * 24 * 3600  # a job is remembered so much longer than its results are kept
 STAGE_PARTS = ("algorithm", "compute", "input", "output")
 
 
@@ -92,6 +93,7 @@ def translate(
         resources=custom.resources,
         timeout=_timeout(compute, purchase, environment, now),
         publish=custom.publish,
+        ttl_seconds_after_finished=_ttl(environment),
     )
     return Translation(
         spec=spec,
@@ -99,6 +101,12 @@ def translate(
         algorithm_id=asked.id,
         input_ids=tuple(dict.fromkeys(found.id for found in inputs if found.id)),
     )
+
+
+def _ttl(environment: ComputeEnvironment) -> int | None:
+    """For ever where results stay for ever."""
+    retention = environment.spec.limits.result_retention
+    return int(parse_duration_seconds(retention)) + RECORD_SECONDS if retention else None
 
 
 def _gpus(custom: Custom, environment: ComputeEnvironment) -> int:
