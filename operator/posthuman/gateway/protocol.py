@@ -2,7 +2,8 @@
 
 uvicorn limits how long a connection may rest between two requests, but not how long a request line
 and headers may take: a few thousand connections that send a byte now and then would hold every
-file descriptor. Bodies and answers have limits of their own (slow_clients.py).
+file descriptor. Nor how long an answer waits for a client that doesn't take it: closing such a
+connection waits too, so it is aborted here. Bodies have a limit of their own (slow_clients.py).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS = 15.0
+TAKING_SECONDS = 60.0  # for what is sent at once, at most 128 KiB of a file
 
 
 class TimelyProtocol(H11Protocol):
@@ -19,7 +21,9 @@ class TimelyProtocol(H11Protocol):
     when the connection was made, or when the first byte of a later request came."""
 
     header_seconds = HEADER_SECONDS
+    taking_seconds = TAKING_SECONDS
     _overdue: asyncio.TimerHandle | None = None
+    _untaken: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first request is expected from now on."""
@@ -37,7 +41,23 @@ class TimelyProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is expected any more."""
         self._stop_waiting()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client takes less than we send: it has so long for what is underway."""
+        super().pause_writing()
+        self._untaken = self.loop.call_later(self.taking_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It took nearly all of it."""
+        self._taken()
+        super().resume_writing()
+
+    def _taken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
 
     def _expect_head(self) -> None:
         if self._overdue is None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from posthuman.api.job import ComputeJob, Phase
 from posthuman.api.meta import Key
+from posthuman.gateway.streamed import Begun, Streamed
 from tests.gateway.people.world import BOB, FILES, RECEIPT, PeopleWorld
 from tests.gateway.world import NAMESPACE
 
@@ -178,3 +182,26 @@ async def test_a_job_that_has_not_changed_costs_no_bytes(world: PeopleWorld) -> 
         world.access.advance(job, gpu_seconds=5.0)
         other = await ask(BOB, "GET", BOBS, headers={"If-None-Match": tag})
         assert other.json()["gpuSeconds"] == 5.0
+
+
+async def test_a_source_is_closed_whenever_the_answer_ends() -> None:
+    ended = []
+
+    async def silent() -> AsyncIterator[bytes]:
+        try:
+            await asyncio.Event().wait()
+            yield b"never"
+        finally:
+            ended.append(True)
+
+    async def gone() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def nowhere(message: Any) -> None:
+        return
+
+    live = silent()
+    first = asyncio.ensure_future(anext(live, b""))
+    await asyncio.sleep(0)
+    await Streamed(Begun(first, live), {}).send_body(nowhere, gone)
+    assert ended == [True]

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from litestar import Request, get
 from litestar.params import PathParameter, QueryParameter
-from litestar.response import Stream
 
 from posthuman.api.job import ComputeJob
 from posthuman.errors import NotFound
@@ -19,6 +18,7 @@ from posthuman.gateway.people.pages import DEFAULT_LIMIT, page_of
 from posthuman.gateway.people.results import ALGORITHM_LOG, Opened
 from posthuman.gateway.people.service import Asking, Injected
 from posthuman.gateway.ranges import part_of
+from posthuman.gateway.streamed import Begun, Streamed
 
 FIRST_PIECE_SECONDS = 5.0  # a live log that is silent for so long is answered, and waited for
 BINARY = "application/octet-stream"
@@ -63,7 +63,7 @@ async def list_results(
 )
 async def download_result(
     people: Injected, visitor: Asking, request: AnyRequest, job: JobId, path: FilePath
-) -> Stream:
+) -> Streamed:
     """One file. It resumes by Range; ETag is its sha256."""
     found = await people.access.job(visitor.caller, "get", job)
     name = path.removeprefix("/")
@@ -82,7 +82,7 @@ async def download_result(
 )
 async def get_manifest(
     people: Injected, visitor: Asking, request: AnyRequest, job: JobId
-) -> Stream:
+) -> Streamed:
     """Every file's sha256, size and class, as the job's end wrote it; its own digest is
     `manifestDigest`, which the receipt signs."""
     found = await people.access.job(visitor.caller, "get", job)
@@ -96,7 +96,9 @@ async def get_manifest(
     tags=["results"],
     responses={**refusals(401, 403, 404, 416), 200: raw_answer("receipt.json", "application/json")},
 )
-async def get_receipt(people: Injected, visitor: Asking, request: AnyRequest, job: JobId) -> Stream:
+async def get_receipt(
+    people: Injected, visitor: Asking, request: AnyRequest, job: JobId
+) -> Streamed:
     """The environment's signature over what ran and what came out; `posthuman verify` checks it."""
     found = await people.access.job(visitor.caller, "get", job)
     opened = await results.opened_receipt(people.gateway, found)
@@ -116,34 +118,33 @@ async def get_logs(
     request: AnyRequest,
     job: JobId,
     follow: Annotated[bool, QueryParameter(description="Go on while the algorithm writes")] = False,
-) -> Stream:
+) -> Streamed:
     """What the algorithm has written: from the running pod, and once it ended from the store."""
     found = await people.access.job(visitor.caller, "get", job)
     if found.status.results is not None:
         opened = await results.opened(people.gateway, found, ALGORITHM_LOG)
         return await _answer(request, opened, TEXT, {})
     live = people.gateway.access.live_log(found, follow)
-    return Stream(await _begun(live, found), headers={**SAFE, "Content-Type": TEXT})
+    return Streamed(await _begun(live, found), {**SAFE, "Content-Type": TEXT})
 
 
 async def _answer(
     request: AnyRequest, opened: Opened, media_type: str, headers: dict[str, str]
-) -> Stream:
+) -> Streamed:
     etag = f'"{opened.digest}"' if opened.digest else ""
     asked, if_range = request.headers.get("range"), request.headers.get("if-range")
     part = part_of(opened.size, asked, etag, if_range)
-    stream = opened.files.stream(opened.key, part.start, part.end)
     tagged = {"ETag": etag} if etag else {}
-    return Stream(
-        await results.begun(stream),
-        status_code=part.status,
-        headers={**SAFE, **headers, **tagged, **part.headers, "Content-Type": media_type},
-    )
+    all_headers = {**SAFE, **headers, **tagged, **part.headers, "Content-Type": media_type}
+    stream = opened.files.stream(opened.key, part.start, part.end)
+    first = _first_of(stream)
+    await first  # what fails by now is still answered in words
+    return Streamed(Begun(first, stream), all_headers, part.status)
 
 
-async def _begun(live: AsyncIterator[bytes], job: ComputeJob) -> AsyncIterator[bytes]:
+async def _begun(live: AsyncIterator[bytes], job: ComputeJob) -> Begun:
     """The log, once it is known to be there."""
-    first = asyncio.ensure_future(anext(live, b""))
+    first = _first_of(live)
     await asyncio.wait({first}, timeout=FIRST_PIECE_SECONDS)
     if first.done() and isinstance(first.exception(), NotFound):
         raise NotFound(
@@ -151,10 +152,8 @@ async def _begun(live: AsyncIterator[bytes], job: ComputeJob) -> AsyncIterator[b
             f"{job.status.phase or 'Pending'}), and its log isn't stored yet; ask again later",
             "NoLogYet",
         ) from first.exception()
+    return Begun(first, live)
 
-    async def pieces() -> AsyncIterator[bytes]:
-        yield await first
-        async for piece in live:
-            yield piece
 
-    return pieces()
+def _first_of(stream: AsyncIterator[bytes]) -> asyncio.Future[bytes]:
+    return asyncio.ensure_future(anext(stream, b""))

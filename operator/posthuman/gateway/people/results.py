@@ -3,7 +3,6 @@ be named here; custody files and everything else in the store have no path."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import msgspec
@@ -101,18 +100,6 @@ async def opened_manifest(gateway: Gateway, job: ComputeJob) -> Opened:
 async def _by_key(gateway: Gateway, job: ComputeJob, key: str) -> Opened:
     files = await gateway.files_of(environment_of(gateway, job))
     return Opened(files=files, key=key, size=await files.size(key))
-
-
-async def begun(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same stream, its first piece read: what fails by then is still answered in words."""
-    first = await anext(stream, b"")
-
-    async def pieces() -> AsyncIterator[bytes]:
-        yield first
-        async for piece in stream:
-            yield piece
-
-    return pieces()
 
 
 def attachment(path: str) -> str:
