@@ -10,14 +10,19 @@ import pytest
 from jobkit.plan import StagePlan
 from jobkit.provider_access import ACCESS_FILE, ProviderAccess
 from jobkit.report import Report
+from posthuman.api.asset import ModelAsset
 from posthuman.api.job import Phase
 from posthuman.api.meta import Key
 from posthuman.api.parse import dump
+from posthuman.assets.did import did_of
+from posthuman.chain import CreatedNFT, Publication
 from posthuman.errors import NotFound, SecretForbidden, TransientError
 from posthuman.jobs.private import turn_of
 from posthuman.jobs.sources import CODE_PATH, words_of
 from posthuman.jobs.steps import Role, Step, private_name, pull_name
-from tests.builders import CHAIN
+from tests.assets.lines import ddo, put_line, service
+from tests.builders import ALICE, CHAIN, MODEL_INPUT, asset
+from tests.fakes.ledger import CHAIN_ID
 from tests.fakes.provider import PROVIDER_URL, a_ddo
 from tests.jobs.world import World
 
@@ -25,6 +30,7 @@ SIGNED = b"https://bucket.example/text.jsonl?X-Amz-Signature=c0ffee"
 TEXT = "did:op:" + "a1" * 32
 CODE = "did:op:" + "b2" * 32
 BUYS = {**CHAIN, "providerUrl": PROVIDER_URL, "consumerKeySecret": {"name": "consumer"}}
+CODE_NFT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 ORDER = {"txId": "0x" + "0d" * 32}
 IMAGES = {"allowedImages": ["docker.io/oceanprotocol"], "allowRawCode": True}
 CONTAINER = {"image": "docker.io/oceanprotocol/algo:1", "entrypoint": "python3 $ALGO"}
@@ -269,3 +275,36 @@ def test_an_entrypoint_is_split_as_a_shell_would(entrypoint: str, words: tuple[s
 )
 def test_what_is_more_than_words_is_a_shell_s_to_run(entrypoint: str) -> None:
     assert words_of(entrypoint) == ("/bin/sh", "-c", entrypoint)
+
+
+async def test_a_registry_s_secret_that_is_gone_holds_up_no_export() -> None:
+    world = world_that_buys()
+    world.objects.put_secret(Key("bob", "registry"), {".dockerconfigjson": b"{}"})
+    key = world.submit(inputs=[], **own_code(pullSecretRef={"name": "registry"}))
+    await world.to_exporting(key)
+    world.cluster.closed = {"bob"}
+    await world.export(key, model=False)
+    assert world.status(key).phase is Phase.SUCCEEDED
+
+
+async def test_code_that_a_model_s_owner_trusts_must_be_the_files_that_were_trusted() -> None:
+    code = did_of(CODE_NFT, CHAIN_ID)
+    world = world_that_buys(trustedAlgorithms=[code])
+    world.provider.ddos[code] = a_ddo(code)
+    trusted = {"did": code, "filesChecksum": "f" * 64, "containerSectionChecksum": ""}
+    put_line(world.chain, asset(), ddo(service("infer", publisherTrustedAlgorithms=[trusted])))
+    nothing = Publication(publication_id="", parents=(), manifest_digest="")
+    creation = CreatedNFT(
+        publication=nothing, nft=CODE_NFT, datatoken="", hash="0x2", block=1, creator=ALICE
+    )
+    world.chain.put(creation, ALICE, msgspec.json.encode(a_ddo(code)))
+    world.objects.create(asset())
+    ready = world.objects.all(ModelAsset)[0]
+    world.objects.write_status(msgspec.structs.replace(ready, status=asset().status))
+    algorithm = {"did": code, "order": ORDER, "container": CONTAINER}
+    key = world.submit(inputs=[MODEL_INPUT], algorithm=algorithm)
+    await world.passes(key)
+    assert world.cluster.made, world.status(key).conditions
+    _, plan = stage(world)
+    assert plan.algorithm is not None
+    assert plan.algorithm.files_checksum == "f" * 64

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Literal
 
 import msgspec
@@ -31,17 +30,16 @@ from posthuman.jobs.observed import Observed
 from posthuman.jobs.sources import (
     CODE_PATH,
     brings_code,
-    input_folder,
     is_oceans,
     named_elsewhere,
     private_files,
     pull_secret,
-    short,
     stage_algorithm,
     with_source,
     words_of,
 )
 from posthuman.jobs.steps import Anchor, Mount, Network, Resources, Role, Step
+from posthuman.jobs.variables import variables_of
 from posthuman.receipts.content import identity_of
 
 RAW_CODE = "raw"  # the name of code that has none
@@ -143,7 +141,7 @@ def wanted_run(seen: Observed, environment: ComputeEnvironment, attempt: int) ->
         network=Network.PEERS,
         environment=environment,
         nodes=job.spec.nodes,
-        variables=_variables(seen, environment, attempt),
+        variables=variables_of(seen, environment, attempt),
         pull_secret=pull_secret(job),
         code=CODE_PATH if brings_code(job) else "",
     )
@@ -245,37 +243,6 @@ def _launch_plan(seen: Observed, environment: ComputeEnvironment, algorithm: str
         master_port=seen.settings.master_port,
         grace_seconds=parse_duration_seconds(environment.spec.limits.checkpoint_grace),
     )
-
-
-def _variables(seen: Observed, environment: ComputeEnvironment, attempt: int) -> dict[str, str]:
-    """Ocean's names for what an algorithm sees, and ours beside them."""
-    job = seen.job
-    folders = {one.name: f"/data/inputs/{input_folder(one, job)}" for one in job.spec.inputs}
-    dids = [found.did for found in job.status.inputs if found.did]
-    return {
-        "VOLUME": "/data",
-        "INPUTS": "/data/inputs",
-        "OUTPUTS": "/data/outputs",
-        "LOGS": "/data/logs",
-        "DIDS": json.dumps([short(did) for did in dids] if is_oceans(job) else dids),
-        "TRANSFORMATION_DID": short(job.spec.algorithm.did),
-        **({"secret": ""} if is_oceans(job) else {}),
-        **({"ALGO": CODE_PATH} if brings_code(job) else {}),
-        "SCRATCH": "/data/scratch",
-        "POSTHUMAN_INPUTS": json.dumps(folders),
-        "POSTHUMAN_ATTEMPT": str(attempt),
-        **_permissions(environment),
-    }
-
-
-def _permissions(environment: ComputeEnvironment) -> dict[str, str]:
-    """What the admin allows an algorithm to do with a stranger's files."""
-    policy = environment.spec.policy
-    allowed = {
-        "POSTHUMAN_ALLOW_PICKLES": policy.allow_pickles,
-        "POSTHUMAN_ALLOW_REMOTE_CODE": policy.allow_remote_code,
-    }
-    return {name: "1" for name, is_allowed in allowed.items() if is_allowed}
 
 
 def _stage_input(found: JobInput, seen: Observed) -> StageInput:

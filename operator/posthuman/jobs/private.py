@@ -21,7 +21,15 @@ from posthuman.api.job import ComputeJob
 from posthuman.api.meta import Key
 from posthuman.errors import TransientError, UserError
 from posthuman.jobs.sources import pull_secret
-from posthuman.jobs.steps import Anchor, Private, PrivateFile, Step, private_name, pull_name
+from posthuman.jobs.steps import (
+    Anchor,
+    Private,
+    PrivateFile,
+    Role,
+    Step,
+    private_name,
+    pull_name,
+)
 from posthuman.ports import Cluster, Provider
 
 ProviderOf = Callable[[ComputeEnvironment], Awaitable[Provider]]
@@ -39,6 +47,8 @@ class PrivateParts:
         """Before anything is made: every Secret is there and may be read, the one that pulls the
         run's image too. Raises NotFound, SecretForbidden, UserError."""
         for step in steps:
+            if step.role is Role.EXPORT:
+                continue  # what it needs is here
             wanted = msgspec.structs.replace(step, pull_secret=pull_secret(job))
             await self._files(job.metadata.key, wanted)
 

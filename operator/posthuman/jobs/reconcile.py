@@ -10,18 +10,19 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from jobkit.manifest import Manifest, ModelFacts
+from jobkit.manifest import Manifest
 from posthuman.api.asset import ModelAsset
 from posthuman.api.conditions import find_condition, is_true
-from posthuman.api.job import FINISHED, ComputeJob, JobInput, Phase
+from posthuman.api.job import FINISHED, ComputeJob, Phase
 from posthuman.api.meta import FINALIZER, Key
 from posthuman.assets.ancestry import Ancestry, ReaderOf
 from posthuman.assets.trust import Custody
-from posthuman.errors import Conflict, NotFound, PosthumanError, UserError
+from posthuman.errors import Conflict, NotFound, PosthumanError
 from posthuman.jobs.attempts import open_attempt
 from posthuman.jobs.custody import custody_dids
 from posthuman.jobs.decide import decide
 from posthuman.jobs.draft import Draft
+from posthuman.jobs.input_assets import InputAssets
 from posthuman.jobs.listings import Listings
 from posthuman.jobs.observed import (
     Action,
@@ -50,7 +51,7 @@ from posthuman.jobs.republishing import asks_again
 from posthuman.jobs.retention import points_into, seconds_left
 from posthuman.jobs.steps import Role, StepState
 from posthuman.jobs.story import story
-from posthuman.ports import Clock, Cluster, ResultStore
+from posthuman.ports import Clock, Cluster
 
 
 class JobReconciler:
@@ -70,6 +71,7 @@ class JobReconciler:
         self._store_of = store_of
         self._receipts = Receipts(store_of, signer_of)
         self._ancestry = Ancestry(reader_of, store_of)
+        self._inputs = InputAssets(cluster, store_of)
         self._listings = Listings(provider_of)
         self._private = PrivateParts(cluster, provider_of)
         self._purchases = Purchases(cluster, store_of, reader_of, clock)
@@ -146,13 +148,13 @@ class JobReconciler:
         own = await self._own_asset(seen.job, exported)
         gone = own is None and seen.job.status.asset is not None
         missing = seen.missing | {seen.job.metadata.name} if gone else seen.missing
-        assets = await self._input_assets(seen.job)
+        assets = await self._inputs.look(seen.job)
         return msgspec.structs.replace(
             seen,
             own_asset=own,
             missing=missing,
             input_assets=assets,
-            input_models=await self._input_models(seen, assets),
+            input_models=await self._inputs.models(seen, assets),
             custody=await self._custody(seen, assets),
             ddos=await self._listings.look(seen.job, seen.environment, assets),
             purchases=await self._purchases.look(seen.job, seen.environment, assets),
@@ -205,33 +207,6 @@ class JobReconciler:
         return await self._cluster.asset(job.metadata.key) or await self._cluster.asset(
             job.metadata.key, fresh=True
         )
-
-    async def _input_assets(self, job: ComputeJob) -> dict[str, ModelAsset | None]:
-        """Needed until the job is accepted; after that its own record counts."""
-        if is_true(job.status.conditions, "Accepted"):
-            return {}
-        named = [found for found in job.spec.inputs if found.asset_ref or found.did]
-        return {found.name: await self._asset_of(job, found) for found in named}
-
-    async def _asset_of(self, job: ComputeJob, found: JobInput) -> ModelAsset | None:
-        """None, too, for a DID that is no asset of the environment."""
-        if found.asset_ref:
-            return await self._cluster.asset(Key(found.asset_ref.namespace, found.asset_ref.name))
-        assets = await self._cluster.assets_of(job.spec.environment_ref.name)
-        return next((asset for asset in assets if asset.status.did == found.did), None)
-
-    async def _input_models(
-        self, seen: Observed, assets: Mapping[str, ModelAsset | None]
-    ) -> dict[str, ModelFacts]:
-        """Of published models, by their manifests in the store; needed as long as `assets` are."""
-        environment, models = seen.environment, model_inputs(seen.job, assets)
-        if environment is None or not models:
-            return {}
-        if not is_true(environment.status.conditions, "Ready"):
-            return {}
-        store = await self._store_of(environment)
-        facts = {name: await _facts_of(store, asset) for name, asset in models.items()}
-        return {name: found for name, found in facts.items() if found}
 
     async def _custody(self, seen: Observed, assets: Mapping[str, ModelAsset | None]) -> Custody:
         """Of an environment that can tell: without a chain nothing was published in it."""
@@ -293,25 +268,3 @@ class JobReconciler:
         await self._cluster.write_job(decided)
         for event in story(job, decided.status):
             await self._cluster.emit(event)
-
-
-def model_inputs(job: ComputeJob, assets: Mapping[str, ModelAsset | None]) -> dict[str, ModelAsset]:
-    """Published models that a built-in is given; nothing is known of what an image does."""
-    if job.spec.algorithm.builtin is None:
-        return {}
-    models = {found.name for found in job.spec.inputs if found.kind == "model"}
-    return {
-        name: asset
-        for name, asset in assets.items()
-        if asset and name in models and is_true(asset.status.conditions, "Ready")
-    }
-
-
-async def _facts_of(store: ResultStore, asset: ModelAsset) -> ModelFacts | None:
-    """None for files that aren't those that were published: staging says what is wrong."""
-    source = asset.spec.source
-    try:
-        manifest, digest = await store.manifest(source.prefix.removesuffix("/"))
-    except (NotFound, UserError):
-        return None
-    return manifest.model if digest == source.manifest_digest else None
