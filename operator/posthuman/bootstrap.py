@@ -45,6 +45,7 @@ REREAD_SECONDS = 300.0  # how soon a rotated credential is noticed
 
 Material = TypeVar("Material")
 Opened = TypeVar("Opened")
+AtEnd = Callable[[Callable[[], Awaitable[None]]], object]
 
 
 class Reconciler(Protocol):
@@ -73,13 +74,15 @@ def build(
     clock: Clock,
     settings: Settings,
     observe_balance: ObserveBalance = lambda _chain_id, _signer, _wei: None,
+    at_end: AtEnd = lambda _close: None,
 ) -> Mapping[str, Reconciler]:
-    """The reconcilers, by kind, over one cluster."""
+    """The reconcilers, by kind, over one cluster. `at_end` is told what closes each connection, for
+    a process that goes on afterwards."""
     stores = Adapters(clock, partial(store_material, cluster), _open_store)
     chain_material = partial(_chain_material, cluster, KeyRing())
-    ledgers = Adapters(clock, chain_material, _open_ledger)
+    ledgers = Adapters(clock, chain_material, partial(_open_ledger, at_end))
     signers = Adapters(clock, chain_material, _open_signer)
-    readers = Adapters(clock, partial(_rpc_material, cluster), _open_reader)
+    readers = Adapters(clock, partial(_rpc_material, cluster), partial(_open_reader, at_end))
     providers = Adapters(clock, partial(_provider_material, cluster), _open_provider)
     return {
         "ComputeJob": JobReconciler(
@@ -168,12 +171,16 @@ def _open_store(material: StoreMaterial) -> ResultStore:
     return open_results(material.spec, material.credentials)
 
 
-def _open_ledger(material: ChainMaterial) -> Ledger:
-    return ledger_with(material.key, material.rpc_url.decode().strip(), material.spec)
+def _open_ledger(at_end: AtEnd, material: ChainMaterial) -> Ledger:
+    ledger = ledger_with(material.key, material.rpc_url.decode().strip(), material.spec)
+    at_end(ledger.close)
+    return ledger
 
 
-def _open_reader(material: RpcMaterial) -> ChainReader:
-    return open_reader(material.rpc_url.decode().strip(), material.spec)
+def _open_reader(at_end: AtEnd, material: RpcMaterial) -> ChainReader:
+    reader = open_reader(material.rpc_url.decode().strip(), material.spec)
+    at_end(reader.close)
+    return reader
 
 
 def _open_provider(material: ProviderMaterial) -> Provider:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from typer.testing import CliRunner, Result
 
 from posthuman.cli.app import app
+from posthuman.cli.chain_place import ChainPlace, opened_chain
+from posthuman.cli.earnings import owner_account
 from posthuman.cli.story import cast
 from posthuman.cli.story.script import FOLDER, TINY
 from posthuman.cli.story.tell import tell_story
@@ -19,7 +24,24 @@ pytestmark = [pytest.mark.chain, pytest.mark.models]
 
 
 @pytest.fixture(scope="module")
-def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sessions() -> Iterator[list[aiohttp.ClientSession]]:
+    """Every HTTP session that is opened here, kept from the garbage collector."""
+    opened: list[aiohttp.ClientSession] = []
+    begin = aiohttp.ClientSession.__init__
+
+    def begin_and_keep(session: aiohttp.ClientSession, *arguments: Any, **named: Any) -> None:
+        begin(session, *arguments, **named)
+        opened.append(session)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aiohttp.ClientSession, "__init__", begin_and_keep)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def workdir(
+    tmp_path_factory: pytest.TempPathFactory, sessions: list[aiohttp.ClientSession]
+) -> Path:
     """Where the story has been told, once for all tests."""
     folder = tmp_path_factory.mktemp("story")
     assert tell_story(folder, TINY, TINY.steps) == 0
@@ -41,20 +63,22 @@ def test_three_generations_are_published_each_the_child_of_the_one_before(workdi
 
 
 def test_everybody_paid_and_the_market_and_the_owners_earned(workdir: Path) -> None:
-    alice = earned(cast.ALICE.address, workdir)
-    assert [share["money"]["amount"] for share in alice["marketShares"]] == ["10", "10", "10"]
-    assert alice["marketInAll"][0]["amount"] == "30"
-    [base] = alice["assets"]
-    assert [(order["service"], cast.name_of(order["payer"])) for order in base["orders"]] == [
+    with opened_chain(ChainPlace(workdir=workdir)) as chain:
+        alice, bob, charlie = (
+            asyncio.run(owner_account(person.address, chain))
+            for person in (cast.ALICE, cast.BOB, cast.CHARLIE)
+        )
+    assert [str(share.money) for share in alice.market_shares] == 3 * ["10 OCEAN"]
+    assert list(map(str, alice.market_in_all)) == ["30 OCEAN"]
+    [base], [bobs], [charlies] = alice.assets, bob.assets, charlie.assets
+    assert [(order.service, cast.name_of(order.payer)) for order in base.orders] == [
         ("train", "Bob"),
         ("evaluate", "Elena"),
     ]
-    [bobs] = earned(cast.BOB.address, workdir)["assets"]
-    assert bobs["sold"][0]["owner"]["amount"] == "20"
-    assert (bobs["handedOut"], bobs["minted"]) == ("1", "251")
-    [charlies] = earned(cast.CHARLIE.address, workdir)["assets"]
-    assert (charlies["givenAway"], charlies["sold"]) == ("2", [])
-    assert [order["service"] for order in charlies["orders"]] == ["infer", "evaluate"]
+    assert [str(sold.owner) for sold in bobs.sold] == ["20 OCEAN"]
+    assert (bobs.handed_out, bobs.minted) == ("1", "251")
+    assert (charlies.given_away, charlies.sold) == ("2", ())
+    assert [order.service for order in charlies.orders] == ["infer", "evaluate"]
 
 
 def test_somebody_buys_later_with_a_key_of_their_own(workdir: Path, tmp_path: Path) -> None:
@@ -63,17 +87,21 @@ def test_somebody_buys_later_with_a_key_of_their_own(workdir: Path, tmp_path: Pa
     arguments = ["buy", did, "--service", "infer", "--key-file", str(tmp_path / "key"), "--yes"]
     result = CliRunner().invoke(app, [*arguments, "--workdir", str(workdir), "-o", "json"])
     assert result.exit_code == 0, result.output
-    facts = json.loads(result.stdout)
-    [charlies] = earned(cast.CHARLIE.address, workdir)["assets"]
-    assert charlies["orders"][-1]["txId"] == facts["order"]["txId"]
+    order = json.loads(result.stdout)["order"]
+    shown = CliRunner().invoke(app, ["earnings", did, "--workdir", str(workdir), "-o", "json"])
+    assert json.loads(shown.stdout)["orders"][-1]["txId"] == order["txId"]
 
 
 def test_the_plot_is_drawn(workdir: Path) -> None:
     assert (workdir / "losses.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_no_process_is_left(workdir: Path) -> None:
+def test_no_process_is_left_and_no_connection(
+    workdir: Path, sessions: list[aiohttp.ClientSession]
+) -> None:
     assert not processes_that_name(str(workdir))
+    assert sessions
+    assert [session for session in sessions if not session.closed] == []
 
 
 def test_the_family_tree_is_told_again_from_chain_and_store_alone(workdir: Path) -> None:
@@ -145,14 +173,6 @@ def test_what_can_not_be_verified(workdir: Path, tmp_path: Path) -> None:
     (tmp_path / "receipt.json").write_text("")
     assert "this is no receipt" in verify(str(tmp_path / "receipt.json"), workdir).stderr
     assert verify("did:op:1", workdir).exit_code == 2
-
-
-def earned(address: str, workdir: Path) -> dict[str, Any]:
-    arguments = ["earnings", address, "--workdir", str(workdir), "-o", "json"]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
 
 
 def verify(subject: str, workdir: Path) -> Result:
