@@ -26,7 +26,7 @@ from web3.types import RPCEndpoint
 from posthuman.chain import Transaction, UnsignedTransaction
 from posthuman.errors import TransientError, UserError
 from posthuman.ledger.raw import difference, sender_of
-from posthuman.ledger.rpc import REQUEST_SECONDS, scrubbed
+from posthuman.ledger.rpc import REQUEST_SECONDS, scrub_logs, scrubbed
 
 _FAULTS = (aiohttp.ClientError, asyncio.TimeoutError, OSError, Web3Exception, json.JSONDecodeError)
 _SIGNATURE = re.compile(r"0x([0-9a-f]{128})(00|01|1b|1c)")
@@ -37,6 +37,7 @@ class RemoteKey:
     """See keys.SigningKey."""
 
     def __init__(self, url: str, address: str) -> None:
+        scrub_logs()
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         self._provider = AsyncHTTPProvider(
             url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None

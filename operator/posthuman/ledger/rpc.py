@@ -1,13 +1,15 @@
 """The one door to a chain's node: opens it, and turns every fault of it into our own errors.
 
 An RPC URL is a credential (providers put API keys into its path), so no message carries it: causes
-are named by their kind, and are not chained, since their own text may hold the URL.
+are named by their kind, and are not chained, since their own text may hold the URL; and what web3
+logs by itself, at whatever level, loses its URLs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,10 @@ from posthuman.errors import PosthumanError, TransientError, UserError
 from posthuman.ledger.batching import BatchingProvider
 
 REQUEST_SECONDS = 20.0
+_TALKATIVE = (
+    "web3.providers.AsyncHTTPProvider",
+    "web3._utils.http_session_manager.HTTPSessionManager",
+)
 _URL = re.compile(r"\b\w+://\S+")
 _ALREADY_SENT = ("already known", "nonce too low", "already imported", "alreadyknown")
 _UNREACHABLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError, RequestTimedOut)
@@ -40,11 +46,29 @@ Web3 = AsyncWeb3[BatchingProvider]
 
 def open_web3(rpc_url: str) -> Web3:
     """A connection that never repeats a request by itself: trying again is the reconcile's task."""
+    scrub_logs()
     timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
     provider = BatchingProvider(
         rpc_url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
     )
     return AsyncWeb3(provider)
+
+
+class _WithoutUrls(logging.Filter):
+    """Lets every record through, less its URLs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = _URL.sub("<url>", record.getMessage()), ()
+        return True
+
+
+_WITHOUT_URLS = _WithoutUrls()
+
+
+def scrub_logs() -> None:
+    """Of those loggers of web3 that tell whom they ask; any number of times."""
+    for name in _TALKATIVE:
+        logging.getLogger(name).addFilter(_WITHOUT_URLS)
 
 
 @contextmanager
