@@ -92,7 +92,7 @@ def build(
             cluster, stores.of, ledgers.of, clock, readers.of, ProviderEncryptor
         ),
         "ComputeEnvironment": EnvironmentReconciler(
-            cluster, stores.of, ledgers.of, clock, observe_balance
+            cluster, stores.of, ledgers.of, providers.of, clock, observe_balance
         ),
     }
 

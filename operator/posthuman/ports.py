@@ -274,6 +274,10 @@ class Provider(Protocol):
     """What an environment buys at: Ocean's provider and metadata, and the address that downloads
     there (the contract in reference to Ocean's `/api/services`)."""
 
+    @property
+    def consumer(self) -> str:
+        """That address, checksummed: buyers of compute name it as their orders' consumer."""
+
     async def ddo(self, did: str) -> dict[str, Any]:
         """Raises NotFound, and UserError for one that can't be read."""
 

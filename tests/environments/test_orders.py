@@ -9,6 +9,7 @@ import pytest
 
 from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
+from posthuman.api.job import OrderRecord
 from posthuman.api.meta import Key
 from posthuman.assets.services import services_in
 from posthuman.chain import Order
@@ -302,6 +303,31 @@ def test_an_order_pays_for_one_input() -> None:
 
 def test_it_is_one_of_the_rules() -> None:
     assert reason(review(asked(bought(changed(service_index=1))))) == "OrderForOtherService"
+
+
+HOSTILE: dict[str, Request] = {
+    "a fee's end that fits no clock": asked(bought(changed(valid_until=2**256 - 1))),
+    "and none of the service's": asked(
+        bought(
+            changed(valid_until=2**256 - 1), services=services_in(b'{"services":[{"id":"train"}]}')
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("request_", HOSTILE.values(), ids=HOSTILE.keys())
+def test_numbers_of_the_chain_fit_into_a_status(request_: Request) -> None:
+    assert review_orders(request_) is None
+    records = order_records(orders_of(request_))
+    assert (
+        msgspec.json.decode(msgspec.json.encode(records), type=tuple[OrderRecord, ...]) == records
+    )
+
+
+def test_a_service_that_ended_before_all_time_is_over() -> None:
+    services = services_in(b'{"services": [{"id": "train", "timeout": -1000000000000000000}]}')
+    verdict = review_orders(asked(bought(services=services)))
+    assert reason(verdict) == "OrderExpired"
 
 
 EVER, HOURS = services_in(b'{"services": [{"id": "train"}]}')[0], SERVICES[0]

@@ -16,6 +16,7 @@ from posthuman.environments.verdict import Refusal, Verdict, Waiting
 from tests.builders import (
     BOB,
     CHAIN,
+    CHAIN,
     MODEL_INPUT,
     SETTINGS,
     TEXT_INPUT,
@@ -241,6 +242,23 @@ def test_an_asset_that_may_still_come_is_waited_for(found: ModelAsset | None, re
     verdict = review(request({"inputs": [TEXT_INPUT, MODEL_INPUT]}, assets={"model": found}))
     assert isinstance(verdict, Waiting)
     assert verdict.reason == reason
+
+
+DID = "did:op:" + "1" * 64
+BY_DID = {"inputs": [TEXT_INPUT, {"name": "model", "kind": "model", "did": DID}]}
+
+
+def test_a_did_that_nobody_here_has_is_waited_for_where_there_is_no_provider() -> None:
+    verdict = review(request(BY_DID, {"chain": CHAIN}, {"model": None}))
+    assert isinstance(verdict, Waiting)
+    assert verdict.reason == "AssetNotFound"
+    assert DID in verdict.message
+
+
+def test_an_asset_named_by_its_did_is_looked_at_like_any_other() -> None:
+    verdict = review(request(BY_DID, assets={"model": asset(ready=False)}))
+    assert isinstance(verdict, Waiting)
+    assert verdict.reason == "AssetNotReady"
 
 
 def test_a_refusal_beats_a_reason_to_wait() -> None:

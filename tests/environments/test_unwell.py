@@ -7,7 +7,7 @@ from posthuman.api.meta import Key
 from posthuman.environments.reconcile import BUSY_RECHECK_SECONDS, EnvironmentReconciler
 from posthuman.errors import NotFound, TransientError
 from posthuman.local.objects import Objects
-from posthuman.ports import Ledger, ResultStore
+from posthuman.ports import Ledger, Provider, ResultStore
 from tests.builders import HeldClock, environment
 from tests.fakes.cluster import FakeCluster
 
@@ -27,13 +27,17 @@ async def no_ledger(environment: ComputeEnvironment) -> Ledger:
     raise NotFound("there is no chain")
 
 
+async def no_provider(environment: ComputeEnvironment) -> Provider:
+    raise NotFound("there is no provider")
+
+
 async def test_a_message_that_always_changes_does_not_wake_itself() -> None:
     clock, store = HeldClock(), AwayStore()
     objects = Objects(now=clock.now)
     objects.create(environment(ready=False))
     cluster = FakeCluster(objects)
     reconciler = EnvironmentReconciler(
-        cluster, store.of, no_ledger, clock, lambda _chain, _signer, _wei: None
+        cluster, store.of, no_ledger, no_provider, clock, lambda _chain, _signer, _wei: None
     )
     for _ in range(20):  # each write of a status wakes it at once
         await reconciler.reconcile(Key("", "a100"))

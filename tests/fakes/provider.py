@@ -20,6 +20,10 @@ class FakeProvider:
         self.ddos: dict[str, dict[str, Any]] = {}
         self.tokens_given = 0
 
+    @property
+    def consumer(self) -> str:
+        return CONSUMER
+
     async def ddo(self, did: str) -> dict[str, Any]:
         if did not in self.ddos:
             raise NotFound(f"nobody knows {did}", "AssetNotFound")

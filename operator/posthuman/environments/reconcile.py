@@ -19,7 +19,7 @@ from posthuman.api.job import FINISHED, ComputeJob, Phase
 from posthuman.api.meta import FINALIZER, Condition, Key
 from posthuman.environments.capacity import gpus, is_running, total_gpus
 from posthuman.errors import PosthumanError
-from posthuman.ports import Clock, Cluster, Ledger, ResultStore
+from posthuman.ports import Clock, Cluster, Ledger, Provider, ResultStore
 
 RECHECK_SECONDS = 60.0
 BUSY_RECHECK_SECONDS = 10.0  # what is in use is counted this often; reads come from the cache
@@ -28,6 +28,7 @@ MINIMUM_BALANCE_WEI = 10**16  # about what a few publications cost
 
 StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
 LedgerOf = Callable[[ComputeEnvironment], Awaitable[Ledger]]
+ProviderOf = Callable[[ComputeEnvironment], Awaitable[Provider]]
 ObserveBalance = Callable[[int, str, int], None]  # chain id, signer, wei
 
 
@@ -47,6 +48,7 @@ class Probe(msgspec.Struct, frozen=True):
     generation: int
     at: datetime
     signer: str
+    consumer: str
     parts: tuple[Part, ...]
 
     def still_holds(self, environment: ComputeEnvironment, now: datetime) -> bool:
@@ -66,12 +68,14 @@ class EnvironmentReconciler:
         cluster: Cluster,
         store_of: StoreOf,
         ledger_of: LedgerOf,
+        provider_of: ProviderOf,
         clock: Clock,
         observe_balance: ObserveBalance,
     ) -> None:
         self._cluster = cluster
         self._store_of = store_of
         self._ledger_of = ledger_of
+        self._provider_of = provider_of
         self._clock = clock
         self._observe_balance = observe_balance
         self._probes: dict[Key, Probe] = {}
@@ -116,9 +120,11 @@ class EnvironmentReconciler:
         if last is not None and last.still_holds(environment, self._clock.now()):
             return last
         signer, chain = await self._chain(environment)
+        consumer, bought = await self._consumer(environment)
         parts = [await self._namespace(environment), await self._store(environment), *chain]
+        parts += [*bought, seal(environment)]
         uid, generation = environment.metadata.uid, environment.metadata.generation
-        probe = Probe(uid, generation, self._clock.now(), signer, (*parts, seal(environment)))
+        probe = Probe(uid, generation, self._clock.now(), signer, consumer, tuple(parts))
         self._probes[key] = probe
         return probe
 
@@ -153,6 +159,19 @@ class EnvironmentReconciler:
             return "", [Part("ChainReachable", "False", error.reason, str(error))]
         reachable = Part("ChainReachable", "True", "Reachable", f"chain {chain.chain_id}")
         return ledger.signer, [reachable, await _funded(ledger, balance_wei)]
+
+    async def _consumer(self, environment: ComputeEnvironment) -> tuple[str, list[Part]]:
+        """In whose name jobs download what was bought elsewhere."""
+        chain = environment.spec.chain
+        if chain is None or chain.consumer_key_secret is None:
+            return "", []
+        try:
+            provider = await self._provider_of(environment)
+        except PosthumanError as error:
+            return "", [Part("ConsumerKeyReadable", "False", error.reason, str(error))]
+        return provider.consumer, [
+            Part("ConsumerKeyReadable", "True", "Readable", f"jobs download as {provider.consumer}")
+        ]
 
 
 async def _funded(ledger: Ledger, balance_wei: int) -> Part:
@@ -215,6 +234,7 @@ def revised(
         running_jobs=sum(is_running(job) for job in jobs),
         queued_jobs=sum(job.status.phase is Phase.QUEUED for job in jobs),
         signer=probe.signer,
+        consumer_address=probe.consumer,
     )
 
 

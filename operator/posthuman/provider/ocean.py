@@ -58,6 +58,11 @@ class OceanProvider:
         self._now_ns = now_ns
         self._ddos: dict[str, tuple[float, dict[str, Any]]] = {}
 
+    @property
+    def consumer(self) -> str:
+        """See ports.Provider."""
+        return str(self._consumer.address)
+
     async def ddo(self, did: str) -> dict[str, Any]:
         """From the metadata cache; without one from the chain, if it stands there in clear."""
         known = self._ddos.get(did)
