@@ -26,6 +26,7 @@ from examples.purchase.lab import (
     offer,
 )
 from examples.purchase.provider import Provider
+from examples.purchase.workflow import training
 from posthuman.api.asset import ModelAsset
 from posthuman.api.conditions import is_true
 from posthuman.api.environment import ComputeEnvironment
@@ -44,12 +45,7 @@ LEFTOVERS = ("store", "chain", "jobs", "assets", "data", "results")
 POLL_SECONDS = 0.5
 FINISHED = 60  # clients poll for more than this
 SUCCEEDED = 70
-BUILTIN_TRAIN = {
-    "image": "ghcr.io/posthuman-network/algorithms",
-    "tag": "0.1.0",
-    "entrypoint": "posthuman-builtin train",
-    "checksum": "",
-}
+STEPS = 20
 
 
 def main() -> None:
@@ -98,7 +94,7 @@ async def _purchase(
     datatoken = asset.status.datatoken
     bought = await start_order(chain.url, BOB_KEY, datatoken, 0, consumer=consumer)
     print(f"Bob orders a training, in transaction {bought.tx_id}")
-    stage = _stage(asset.status.did, bought.tx_id, text)
+    stage = training(asset.status.did, bought.tx_id, text, STEPS)
     job = await provider.start(bob, ENVIRONMENT, bought.tx_id, chain.spec.chain_id, stage)
     print(f"the provider starts it at the gateway: job {job['jobId']}")
     job = await _followed(provider, bob, job["jobId"])
@@ -107,35 +103,6 @@ async def _purchase(
     await _download(provider, bob, job, results)
     print(f"and his own asset: {job['assetDID']}, the child of Alice's")
     return job
-
-
-def _stage(did: str, tx_id: str, text: Upload) -> dict[str, Any]:
-    """What the provider makes of Bob's request (ocean_provider/validation/algo.py)."""
-    custom = {
-        "steps": 20,
-        "batchSize": TINY.batch_size,
-        "blockLength": TINY.block_length,
-        "learningRate": TINY.learning_rate,
-        "uploads": [{"name": "text", "upload": text.prefix, "sha256": text.sha256}],
-        "publish": {
-            "name": "A tiny model, trained by Bob",
-            "description": "Twenty more steps on Bob's verses.",
-            "reward": "200",
-        },
-    }
-    return {
-        "index": 0,
-        "input": [{"index": 0, "id": did, "remote": {"txId": tx_id, "serviceId": "train"}}],
-        "compute": {"Instances": 1, "namespace": "ocean-compute", "maxtime": 3600},
-        "algorithm": {
-            "id": "",
-            "url": None,
-            "rawcode": "",
-            "container": BUILTIN_TRAIN,
-            "algocustomdata": custom,
-        },
-        "output": {"metadataUri": "https://aquarius.example.org"},
-    }
 
 
 async def _followed(provider: Provider, owner: str, job_id: str) -> dict[str, Any]:

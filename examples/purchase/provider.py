@@ -40,8 +40,19 @@ class Provider:
         stage: Mapping[str, Any],
     ) -> dict[str, Any]:
         """The new job's status. Raises Refused."""
+        return await self.send(self.request(owner, environment, agreement_id, chain_id, stage))
+
+    def request(
+        self,
+        owner: str,
+        environment: str,
+        agreement_id: str,
+        chain_id: int,
+        stage: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """What is sent, signed; sent again as it stands, it makes no second job."""
         nonce = time.time_ns()
-        payload = {
+        return {
             "workflow": {"stages": [stage]},
             "providerSignature": self._signed(f"{owner}{nonce}"),
             "agreementId": agreement_id,
@@ -52,7 +63,10 @@ class Provider:
             "nonce": nonce,
             "chainId": chain_id,
         }
-        async with self._session.post(self._url + COMPUTE, json=payload) as answer:
+
+    async def send(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The job's status. Raises Refused."""
+        async with self._session.post(self._url + COMPUTE, json=request) as answer:
             (job,) = await _read(answer)
             return dict(job)
 

@@ -14,6 +14,7 @@ from tests.cluster.layout import KUBECONFIG, REPOSITORY
 from tests.cluster.shell import Argument, attempt, run
 
 RELEASE, SYSTEM_NAMESPACE, WORK_NAMESPACE = "posthuman", "posthuman-system", "lab-work"
+BOUGHT_NAMESPACE = "ocean-jobs"  # where the gateway makes jobs
 CHART = REPOSITORY / "charts" / "posthuman-operator"
 VALUES = REPOSITORY / "examples" / "cluster" / "values.yaml"
 IMAGES = ("operator", "jobkit", "algorithms")
@@ -38,8 +39,9 @@ def clear(tenants: Sequence[str]) -> None:
     attempt(program("helm"), "--kubeconfig", KUBECONFIG, "uninstall", RELEASE,
             "--namespace", SYSTEM_NAMESPACE, "--ignore-not-found", "--wait")  # fmt: skip
     for kind in _installed_kinds():
-        _delete_ours(kind, tenants)
-    kubectl("delete", "namespace", *tenants, WORK_NAMESPACE, SYSTEM_NAMESPACE, "--ignore-not-found")
+        _delete_ours(kind, [*tenants, BOUGHT_NAMESPACE])
+    kubectl("delete", "namespace", *tenants, BOUGHT_NAMESPACE, WORK_NAMESPACE, SYSTEM_NAMESPACE,
+            "--ignore-not-found")  # fmt: skip
 
 
 def helm(*arguments: Argument) -> str:
