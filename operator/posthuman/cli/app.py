@@ -22,6 +22,7 @@ from posthuman.cli.options import (
     RpcOption,
     Workdir,
 )
+from posthuman.cli.remote.commands import register as register_remote
 from posthuman.errors import UserError
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(algorithm_app, name="algorithm")
 app.command()(gateway)
+register_remote(app)
 
 INSTALLED_ALGORITHMS = Path("/opt/posthuman/algorithms")  # in the operator's image
 
