@@ -48,7 +48,7 @@ def _install(home: Path) -> None:
 
 
 async def read_back(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What read_back.mjs finds; `folder`: an empty one. AssertionError with what it complains of."""
+    """What read_back.mjs finds; `folder`: an empty one. AssertionError with its complaints."""
     (folder / "node_modules").symlink_to(installed() / "node_modules")
     script = shutil.copy(SOURCES / "read_back.mjs", folder)
     node = await asyncio.create_subprocess_exec(
