@@ -308,3 +308,31 @@ async def test_code_that_a_model_s_owner_trusts_must_be_the_files_that_were_trus
     _, plan = stage(world)
     assert plan.algorithm is not None
     assert plan.algorithm.files_checksum == "f" * 64
+
+
+def published_in_its_image(did: str) -> dict[str, Any]:
+    extra = {"posthuman": {"programDigest": "sha256:" + "c" * 64}}
+    return a_ddo(did, "urn:none") | {"metadata": {"additionalInformation": extra}}
+
+
+async def test_an_algorithm_that_lies_in_its_image_is_not_fetched() -> None:
+    world = world_that_buys()
+    world.provider.ddos[CODE] = published_in_its_image(CODE)
+    key = world.submit(inputs=[], **own_code(entrypoint="/app/run.sh"))
+    await world.to_running(key)
+    step, plan = stage(world)
+    assert plan.algorithm is None
+    assert step.bought == ()
+    assert list(plan.ddos) == [CODE]
+    assert world.cluster.made_of(Role.RUN)[-1].command == ("/app/run.sh",)
+
+
+async def test_a_job_whose_secret_never_comes_fails_when_its_time_is_over() -> None:
+    world = World(limits={"maxQueueTime": "1h"})
+    key = world.submit(inputs=[MODEL, HIDDEN])
+    with pytest.raises(NotFound):
+        await world.passes(key)
+    world.clock.forward(3601)
+    await world.passes(key)
+    assert world.status(key).phase is Phase.FAILED
+    assert world.reason(key) == "QueueTimeout"

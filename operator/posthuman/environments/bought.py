@@ -56,6 +56,11 @@ class _Section(msgspec.Struct, frozen=True):
     tag: str = ""
     checksum: str = ""
 
+    @property
+    def reference(self) -> str:
+        """With its tag, if it has one."""
+        return f"{self.image}:{self.tag}" if self.tag else self.image
+
 
 def bought(job: ComputeJob, own: Collection[str]) -> Iterator[Named]:
     """What comes through the provider; `own`: names of inputs that are assets of this
@@ -100,8 +105,12 @@ def review_named(
 
 def _one(environment: ComputeEnvironment, named: Named, ddo: DDO | None) -> Verdict:
     chain = environment.spec.chain
+    if named.input and (chain is None or not chain.provider_url):
+        return None  # its asset may yet be published here: input_policy.py has it wait
     if chain is None or not chain.provider_url or chain.consumer_key_secret is None:
         return Refusal("NoProvider", f"{named.say}{named.did} {NO_PROVIDER}")
+    if ddo is not None and named.input == ALGORITHM and is_in_image(ddo):
+        return None
     if named.order is None:
         return Refusal(
             "OrderMissing",
@@ -133,6 +142,15 @@ def _served(named: Named, ddo: DDO, provider_url: str) -> Verdict:
             "published there",
         )
     return None
+
+
+def is_in_image(ddo: DDO) -> bool:
+    """An algorithm that was published with `posthuman algorithm publish`: its container holds all
+    of it, and there is nothing to fetch."""
+    metadata = ddo.get("metadata")
+    extra = metadata.get("additionalInformation") if isinstance(metadata, Mapping) else None
+    ours = extra.get("posthuman") if isinstance(extra, Mapping) else None
+    return isinstance(ours, Mapping) and bool(ours.get("programDigest"))
 
 
 def service_of(named: Named, ddo: DDO) -> Service | None:
@@ -178,11 +196,11 @@ def review_container_section(request: Request) -> Verdict:
             "ContainerDiffers",
             f"algorithm: {algorithm.did} names its image by {said.checksum}; set container.digest",
         )
-    if not said.checksum and container.image != f"{said.image}:{said.tag}":
+    if not said.checksum and container.image != said.reference:
         return Refusal(
             "ContainerDiffers",
-            f"algorithm: {algorithm.did} runs in {said.image}:{said.tag}, not in "
-            f"{container.image}; correct container.image",
+            f"algorithm: {algorithm.did} runs in {said.reference}, not in {container.image}; "
+            "correct container.image",
         )
     if checksum_of(said.entrypoint, said.checksum) != section_checksum(container, said.checksum):
         return Refusal(

@@ -30,6 +30,7 @@ from posthuman.jobs.observed import Observed
 from posthuman.jobs.sources import (
     CODE_PATH,
     brings_code,
+    downloads,
     is_oceans,
     named_elsewhere,
     private_files,
@@ -103,7 +104,7 @@ def wanted_stage(seen: Observed, environment: ComputeEnvironment, attempt: int) 
     return msgspec.structs.replace(
         _jobkit_step(job, environment, Role.STAGE, attempt, plan),
         private=private_files(job),
-        bought=tuple(one.did for one in named),
+        bought=tuple(one.did for one in downloads(seen)),
     )
 
 

@@ -15,7 +15,14 @@ from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, JobInput
 from posthuman.api.meta import SecretKeyRef
 from posthuman.assets.trust import trusted_files
-from posthuman.environments.bought import ALGORITHM, Named, bought, own_inputs, service_of
+from posthuman.environments.bought import (
+    ALGORITHM,
+    Named,
+    bought,
+    is_in_image,
+    own_inputs,
+    service_of,
+)
 from posthuman.jobs.observed import Observed
 from posthuman.jobs.steps import PrivateFile
 
@@ -50,6 +57,18 @@ def is_oceans(job: ComputeJob) -> bool:
 def named_elsewhere(job: ComputeJob) -> list[Named]:
     """What comes through the provider, of an accepted job."""
     return list(bought(job, own_inputs(job)))
+
+
+def downloads(seen: Observed) -> list[Named]:
+    """Those whose files the stage step brings: an algorithm may lie in its image. Where an owner
+    trusts files, files are what it must bring, whatever its DDO says by now."""
+    return [one for one in named_elsewhere(seen.job) if not _is_in_image(one, seen)]
+
+
+def _is_in_image(named: Named, seen: Observed) -> bool:
+    if named.input != ALGORITHM or trusted_files(seen.job, seen.custody):
+        return False
+    return is_in_image(seen.ddos.get(named.did, {}))
 
 
 def private_files(job: ComputeJob) -> tuple[PrivateFile, ...]:
@@ -93,7 +112,7 @@ def stage_algorithm(seen: Observed) -> StageAlgorithm | None:
     if algorithm.raw:
         code = CODE_FILE if algorithm.raw.secret_ref else ""
         return StageAlgorithm(code_file=code, uri=algorithm.raw.uri)
-    named = next((one for one in named_elsewhere(seen.job) if one.input == ALGORITHM), None)
+    named = next((one for one in downloads(seen) if one.input == ALGORITHM), None)
     if named is None:
         return None
     return StageAlgorithm(

@@ -43,6 +43,10 @@ def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft, attemp
         draft.look_again(CAPACITY_RECHECK_SECONDS)
         queue_time_over(seen, environment, draft)
         return
+    if attempt == 1:  # what it lacks (a Secret, its turn at a provider) may never come
+        queue_time_over(seen, environment, draft)
+        if draft.status.outcome:
+            return
     anchor = anchor_of(seen.job, environment)
     if not seen.anchor:
         draft.do(CreateAnchor(anchor))
