@@ -68,11 +68,25 @@ def test_another_provider_s_is_refused(endpoint: str) -> None:
 
 
 @pytest.mark.parametrize("lacks", ["providerUrl", "consumerKeySecret", "all"])
-def test_an_environment_that_buys_nothing(lacks: str) -> None:
+def test_an_environment_that_buys_nothing_runs_no_code_that_is_bought(lacks: str) -> None:
     chain = {key: value for key, value in BUYS.items() if key != lacks}
-    found = verdict(buying(), chain=None if lacks == "all" else chain)
+    found = verdict(with_code(), chain=None if lacks == "all" else chain)
     assert isinstance(found, Refusal)
     assert found.reason == "NoProvider"
+
+
+def test_a_provider_s_data_set_needs_a_key_to_fetch_it() -> None:
+    chain = {key: value for key, value in BUYS.items() if key != "consumerKeySecret"}
+    found = verdict(buying(), chain=chain)
+    assert isinstance(found, Refusal)
+    assert found.reason == "NoProvider"
+
+
+@pytest.mark.parametrize("lacks", ["providerUrl", "all"])
+def test_without_a_provider_an_asset_may_yet_come_here(lacks: str) -> None:
+    """input_policy.py has the job wait for it."""
+    chain = {key: value for key, value in BUYS.items() if key != lacks}
+    assert verdict(buying(), chain=None if lacks == "all" else chain) is None
 
 
 def test_an_asset_that_nobody_knows_is_waited_for() -> None:

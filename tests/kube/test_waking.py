@@ -114,3 +114,13 @@ def test_an_asset_wakes_the_job_that_waits_for_it(bench: Bench) -> None:
         "ModelAsset alice/gpt2",
         "ComputeJob bob/bob-trains",
     }
+
+
+def test_an_asset_wakes_the_job_that_waits_for_its_did(bench: Bench) -> None:
+    wanted = {"name": "model", "kind": "model", "did": asset().status.did}
+    bench.show("ComputeJob", job(inputs=[wanted]), phase="Pending")
+    assert bench.show("ModelAsset", asset()) == {"ModelAsset alice/gpt2"}
+    assert bench.show("ModelAsset", asset(), did=asset().status.did, **READY) == {
+        "ModelAsset alice/gpt2",
+        "ComputeJob bob/bob-trains",
+    }

@@ -233,4 +233,5 @@ def _name(purchase: Purchase, order: Order) -> str:
 
 
 def _moment(epoch_seconds: int) -> str:
-    return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    """A DDO's writer may have it end before all time."""
+    return datetime.fromtimestamp(max(0, epoch_seconds), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
