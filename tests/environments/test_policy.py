@@ -16,7 +16,6 @@ from posthuman.environments.verdict import Refusal, Verdict, Waiting
 from tests.builders import (
     BOB,
     CHAIN,
-    CHAIN,
     MODEL_INPUT,
     SETTINGS,
     TEXT_INPUT,
