@@ -7,6 +7,7 @@ import random
 import httpx
 import pytest
 
+from posthuman.gateway.nonces import SignedRequest
 from posthuman.gateway.tending import tend
 from tests.builders import ALICE
 from tests.gateway.provider import Body, raw_algorithm, workflow
@@ -67,6 +68,27 @@ async def test_a_reads_nonce_changes_nothing() -> None:
         assert (await client.get(COMPUTE, params=query)).status_code == 200
         assert refused(await client.put(COMPUTE, params=query))
     assert not world.only_job().spec.stop
+
+
+async def test_a_changes_nonce_reads_nothing_else() -> None:
+    world = World()
+    body = world.provider.start()
+    async with world.client() as client:
+        await client.post(COMPUTE, json=body)
+        read = {name: body[name] for name in ("owner", "nonce", "providerSignature")}
+        assert refused(await client.get(COMPUTE, params=read))
+
+
+async def test_what_nobody_can_use_any_more_is_forgotten() -> None:
+    world = World()
+    gateway = world.gateway()
+    for _ in range(3):
+        signed = SignedRequest(
+            signer="0x1", nonce=world.provider.nonce(), method="GET", route="/", arguments=b""
+        )
+        await gateway.nonces.bind(signed, changes=False)
+        world.clock.forward(301)
+    assert len(gateway.nonces) == 1
 
 
 async def test_reads_cost_no_write() -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -25,7 +25,7 @@ from posthuman.gateway.problems import Problem
 if TYPE_CHECKING:
     from posthuman.ports import Clock
 
-MAX_REMEMBERED_READS = 300_000  # about 60 MB; 1,000 pollers a second, for five minutes
+MAX_REMEMBERED = 300_000  # about 80 MB; 1,000 requests a second, for five minutes
 NANOSECONDS = 1_000_000_000
 
 
@@ -50,27 +50,35 @@ class SignedRequest(msgspec.Struct, frozen=True, kw_only=True):
         return _digest(self.signer.lower(), str(self.nonce), self.method, self.route, arguments)
 
 
+class _Known(NamedTuple):
+    """A request that a nonce came with."""
+
+    digest: str
+    nonce: int
+
+
 class Nonces:
-    """One replica's memory of reads, and the shared one of writes."""
+    """One replica's memory of all requests, and the shared one of those that change something."""
 
     def __init__(self, access: JobAccess, clock: Clock, limit_seconds: float) -> None:
         self._access = access
         self._clock = clock
         self._limit_seconds = limit_seconds
-        self._reads: OrderedDict[str, str] = OrderedDict()
+        self._known: OrderedDict[str, _Known] = OrderedDict()  # by nonce_digest
+
+    def __len__(self) -> int:
+        """How many requests are remembered."""
+        return len(self._known)
 
     async def bind(self, request: SignedRequest, *, changes: bool) -> None:
         """Raises Problem where the nonce isn't of now, or belongs to another request."""
         self._refuse_old(request.nonce)
-        remembered = self._reads.get(request.nonce_digest)
-        if changes and remembered in (None, request.digest):
+        known = self._remember(request)
+        if changes and known == request.digest:
             expires_at = request.nonce / NANOSECONDS + 2 * self._limit_seconds
-            remembered = await self._access.use_nonce(
-                request.nonce_digest, request.digest, expires_at
-            )
-        elif not changes:
-            remembered = self._remember(request)
-        if remembered != request.digest:
+            known = await self._access.use_nonce(request.nonce_digest, known, expires_at)
+            self._known[request.nonce_digest] = _Known(known, request.nonce)  # all replicas' word
+        if known != request.digest:
             raise Problem(
                 400,
                 f"Invalid signature: nonce {request.nonce} was used for another request already; "
@@ -78,10 +86,14 @@ class Nonces:
             )
 
     def _remember(self, request: SignedRequest) -> str:
-        found = self._reads.setdefault(request.nonce_digest, request.digest)
-        while len(self._reads) > MAX_REMEMBERED_READS:
-            self._reads.popitem(last=False)
-        return found
+        """The digest of the request that the nonce belongs to, as far as this replica knows."""
+        found = self._known.setdefault(request.nonce_digest, _Known(request.digest, request.nonce))
+        oldest = (self._clock.now().timestamp() - self._limit_seconds) * NANOSECONDS
+        while self._known and (
+            len(self._known) > MAX_REMEMBERED or next(iter(self._known.values())).nonce < oldest
+        ):
+            self._known.popitem(last=False)
+        return found.digest
 
     def _refuse_old(self, nonce: int) -> None:
         now = self._clock.now().timestamp()

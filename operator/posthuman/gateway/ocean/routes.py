@@ -27,7 +27,7 @@ from posthuman.gateway.ocean.environments import (
 )
 from posthuman.gateway.ocean.signing import Signer, bind, signer_of
 from posthuman.gateway.ocean.status import brief_of
-from posthuman.gateway.ocean.story import status_object
+from posthuman.gateway.ocean.story import WAITING, status_object
 from posthuman.gateway.problems import OCEAN_PREFIX, Problem
 from posthuman.gateway.service import Gateway, Injected
 
@@ -156,14 +156,14 @@ async def _stop(
 
 
 async def _statuses(gateway: Gateway, jobs: Sequence[ComputeJob]) -> list[dict[str, Any]]:
-    others = gateway.access.jobs()
+    waiting = any(job.status.phase in WAITING for job in jobs)
+    others = gateway.access.jobs() if waiting else ()
     at_once = asyncio.Semaphore(STATUSES_AT_ONCE)
 
     async def one(job: ComputeJob) -> dict[str, Any]:
         async with at_once:
             found = await results.results_of(gateway, job)
-        beside = [o for o in others if o.spec.environment_ref == job.spec.environment_ref]
-        return status_object(job, found, beside)
+        return status_object(job, found, others)
 
     return list(await asyncio.gather(*(one(job) for job in jobs)))
 

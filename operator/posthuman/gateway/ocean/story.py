@@ -27,7 +27,7 @@ WAITING = frozenset({None, Phase.PENDING, Phase.QUEUED})
 def status_object(
     job: ComputeJob, results: Sequence[ResultFile], others: Sequence[ComputeJob]
 ) -> dict[str, Any]:
-    """`others`: the jobs of its environment, for its place in the queue."""
+    """`others`: jobs beside which it waits, for its place in the queue."""
     state, order = state_of(job), job.spec.order
     return {
         "agreementId": order.agreement_id if order else "",
@@ -68,7 +68,8 @@ def _more(job: ComputeJob, others: Sequence[ComputeJob]) -> dict[str, Any]:
         facts["progress"] = msgspec.to_builtins(job.status.progress)
         facts["metrics"] = dict(job.status.progress.metrics)
     if job.status.phase in WAITING:
-        facts["queuePosition"] = queue_position(job, others)
+        here = [o for o in others if o.spec.environment_ref == job.spec.environment_ref]
+        facts["queuePosition"] = queue_position(job, here)
     if job.status.asset is not None and job.status.asset.did:
         facts["assetDID"] = job.status.asset.did
     return facts
