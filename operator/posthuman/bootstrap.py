@@ -79,7 +79,9 @@ def build(
     """The reconcilers, by kind, over one cluster. `at_end` is told what closes each connection, for
     a process that goes on afterwards."""
     stores = Adapters(clock, partial(store_material, cluster), _open_store)
-    chain_material = partial(_chain_material, cluster, KeyRing())
+    ring = KeyRing()
+    at_end(ring.close)
+    chain_material = partial(_chain_material, cluster, ring)
     ledgers = Adapters(clock, chain_material, partial(_open_ledger, at_end))
     signers = Adapters(clock, chain_material, _open_signer)
     readers = Adapters(clock, partial(_rpc_material, cluster), partial(_open_reader, at_end))

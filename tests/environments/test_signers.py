@@ -43,6 +43,11 @@ class World:
         self.objects.set_finalizer(ComputeEnvironment, KEY, True)
         self.put("chain", url=chain.url.encode())
 
+    async def close(self) -> None:
+        """All connections."""
+        for close in self.closing:
+            await close()
+
     def put(self, name: str, **content: bytes) -> None:
         """A Secret of the work namespace."""
         self.objects.put_secret(Key("work", name), content)
@@ -70,8 +75,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 async def new_world(stack: AsyncExitStack, chain: Chain, **signer: Any) -> World:
     world = World(chain, **signer)
-    for close in world.closing:
-        stack.push_async_callback(close)
+    stack.push_async_callback(world.close)
     return world
 
 

@@ -54,6 +54,12 @@ class KeyRing:
             raise UserError(str(known[1]), known[1].reason)
         return known[1]
 
+    async def close(self) -> None:
+        """Close the connections to remote signers."""
+        for _, opened_key in self._known.values():
+            if not isinstance(opened_key, UserError):
+                await opened_key.close()
+
 
 async def _tried(material: KeyMaterial) -> SigningKey | UserError:
     try:
