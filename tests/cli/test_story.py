@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,13 @@ from posthuman.cli.earnings import owner_account
 from posthuman.cli.story import cast
 from posthuman.cli.story.script import FOLDER, TINY
 from posthuman.cli.story.tell import tell_story
+from posthuman.ledger.account import DEV_KEYS
 from tests.local.observing import processes_that_name
+from tests.services.leaks import leaks
 
 pytestmark = [pytest.mark.chain, pytest.mark.models]
+
+SAID = "said.txt"  # what the story said on stdout and stderr
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +49,21 @@ def workdir(
 ) -> Path:
     """Where the story has been told, once for all tests."""
     folder = tmp_path_factory.mktemp("story")
-    assert tell_story(folder, TINY, TINY.steps) == 0
+    with (folder / SAID).open("w") as said, redirect_stdout(said), redirect_stderr(said):
+        assert tell_story(folder, TINY, TINY.steps) == 0
     return folder
+
+
+def test_no_key_stands_in_anything_that_was_written(workdir: Path) -> None:
+    """Whatever was said, logged, stored and kept; the keys of the signer and of the people."""
+    keys = {f"key {number}": key for number, key in enumerate(DEV_KEYS)}
+    files = sorted(path for path in workdir.rglob("*") if path.is_file())
+    names = {path.name for path in files}
+    assert {SAID, "posthuman.log", "state.json", "manifest.json", "algorithm.log"} <= names
+    assert "Alice" in (workdir / SAID).read_text()
+    assert leaks(((str(path), path.read_bytes()) for path in files), keys) == []
+    planted = [("planted", b'{"privateKey": "%s"}' % DEV_KEYS[9].hex().encode())]
+    assert [leak.secret for leak in leaks(planted, keys)] == ["key 9"]
 
 
 def asset(workdir: Path, name: str) -> dict[str, dict[str, object]]:
