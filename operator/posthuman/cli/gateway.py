@@ -30,6 +30,13 @@ def gateway(
     address: Annotated[
         str, typer.Option(help="Of the operator, as / tells it; default: the environment's.")
     ] = "",
+    public_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A name of this gateway, as gateway.example:8080, that wallets sign for; may be "
+            "repeated. Without one a signature for any name is taken."
+        ),
+    ] = None,
     kubeconfig: Annotated[
         str, typer.Option(help="Outside a cluster; in a pod its service account is used.")
     ] = "",
@@ -45,6 +52,7 @@ def gateway(
         host=host,
         port=port,
         address=address,
+        public_hosts=tuple(name.lower() for name in public_host or ()),
         kubeconfig=kubeconfig,
     )
 

@@ -24,6 +24,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     also_namespaces: tuple[str, ...] = ()
     host: str = "0.0.0.0"
     port: int = 8080
+    public_hosts: tuple[str, ...] = ()  # as people write them, port included; empty: any
     kubeconfig: str = ""  # outside a cluster; in a pod its service account is used
     address: str = ""  # what `/` says of the operator; empty: the first environment's signer
     limits: Limits = Limits()

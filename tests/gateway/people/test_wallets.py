@@ -164,3 +164,15 @@ async def test_a_pass_is_for_one_host_and_an_hour(world: PeopleWorld) -> None:
             headers = {"Authorization": passed(BOB, now_of(world) + until, host)}
             answer = await ask("", "GET", BOBS, headers=headers)
             assert (answer.status_code, answer.json()["reason"]) == (401, reason)
+
+
+@pytest.mark.parametrize(("name", "status"), [(HOST, 200), ("gateway.example", 401)])
+async def test_what_was_signed_for_another_gateway_is_no_good_here(
+    world: PeopleWorld, name: str, status: int
+) -> None:
+    """Its owner would send the host that it was signed for."""
+    world.public_hosts = (name,)
+    async with world.asking() as ask:
+        assert (await ask(BOB, "GET", BOBS)).status_code == status
+        headers = {"Authorization": passed(BOB, now_of(world) + 600)}
+        assert (await ask("", "GET", BOBS, headers=headers)).status_code == status

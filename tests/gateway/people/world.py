@@ -41,6 +41,7 @@ class PeopleWorld(World):
     def __init__(self, limits: Limits | None = None) -> None:
         super().__init__()
         self._limits = limits or Limits()
+        self.public_hosts: tuple[str, ...] = ()
         self.access.add_environment(builders.environment())
         self.access.people = {name: Person(username=name) for name in ("tina", "uma")}
         self.grant("tina", "bob", VERBS)
@@ -48,7 +49,10 @@ class PeopleWorld(World):
     def gateway(self, access: JobAccess | None = None) -> Gateway:
         """A replica that has just started."""
         settings = GatewaySettings(
-            namespace=NAMESPACE, also_namespaces=("bob",), limits=self._limits
+            namespace=NAMESPACE,
+            also_namespaces=("bob",),
+            limits=self._limits,
+            public_hosts=self.public_hosts,
         )
         return Gateway(access or self.access, self.files_of, self.clock, settings)
 

@@ -77,6 +77,7 @@ class Identity:
 
     async def _signer(self, proof: Proof, request: Request[Any, Any, Any]) -> str:
         asked = await asked_of(request)
+        self._refuse_other_host(asked.host)
         if not proof.until:
             return await self._signer_of_request(proof, asked)
         review_pass(proof.until, asked.method, self._gateway.clock.now().timestamp())
@@ -85,6 +86,15 @@ class Identity:
             return review_signature(proof, asked)
 
         return await self._passes.of((proof, asked.host), recovered)
+
+    def _refuse_other_host(self, host: str) -> None:
+        """Else whoever runs another gateway could use here what was signed for theirs."""
+        known = self._gateway.settings.public_hosts
+        if known and host.lower() not in known:
+            raise unauthenticated(
+                f"this gateway is {' or '.join(known)}, not {host!r}; sign for that name",
+                "WrongHost",
+            )
 
     async def _signer_of_request(self, proof: Proof, asked: Asked) -> str:
         signer = review_signature(proof, asked)
