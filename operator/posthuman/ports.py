@@ -59,7 +59,7 @@ class NonceBook(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class OrderClaim(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Who uses an order. While `holder_uid` names an unfinished job no other may start on it."""
 
-    order_id: str  # order_id() in jobs/orders.py
+    order_id: str  # order_id() in environments/purchase.py
     holder: Key = Key("", "")
     holder_uid: str = ""  # empty: nobody
     held_since: str = ""

@@ -89,7 +89,7 @@ def test_stored_bytes_are_sent_until_there_is_a_receipt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("waited_seconds", "asked_again_after"), [(0, 0.1), (4, 1), (12, 3), (3600, 5)]
+    ("waited_seconds", "asked_again_after"), [(0, 0.1), (4, 1), (12, 2), (3600, 2)]
 )
 def test_a_slow_chain_is_asked_seldom(waited_seconds: float, asked_again_after: float) -> None:
     status = AssetStatus(epoch=EPOCH, transactions=(record("create"),))

@@ -305,6 +305,7 @@ async def test_what_the_node_holds_is_not_sent_again_and_what_it_dropped_is() ->
     assert world.chain.calls.count("send") == 1
     assert "receipt" not in world.chain.calls  # of what can't have one yet
     world.chain.pool.clear()
+    world.chain.mine()
     for _ in range(5):
         await world.one_pass(operator, key)
     assert world.chain.calls.count("send") == 2

@@ -199,6 +199,10 @@ class FakeLedger:
         block = self.chain.block
         return SignerNonces(settled=settled, mined=mined, pending=pending, block=block)
 
+    async def latest_block(self) -> int:
+        self._request("latest_block")
+        return self.chain.block
+
     async def spent_by(self, nonce: int) -> Spent | None:
         self._request("spent_by")
         if (self._signer, nonce) not in self.chain.spent:

@@ -46,7 +46,8 @@ from posthuman.assets.steps import (
 )
 from posthuman.chain import Receipt, Spent
 
-SLOWEST_POLL_SECONDS = 5.0
+SLOWEST_POLL_SECONDS = 2.0  # one request, shared by all that wait
+RETRY_SECONDS = 5.0
 STANDBY_SECONDS = 2.0
 RAISE_AFTER_SECONDS = 60.0  # about five blocks of Ethereum
 QUICKEST_POLL_SECONDS = 0.1
@@ -58,6 +59,9 @@ def decide(seen: Observed, now: datetime) -> Decision:
     if seen.standby:
         draft.status = seen.asset.status  # the other one writes it
         draft.look_again(STANDBY_SECONDS)
+    elif seen.unchanged:
+        draft.status = seen.asset.status
+        draft.look_again(_poll_seconds(seen))
     elif _is_published(seen) or (seen.asset.metadata.deletion_timestamp and not unresolved(seen)):
         _clean_up(seen, draft)
     else:
@@ -181,7 +185,7 @@ def _superseded(seen: Observed, chain: ChainSpec, record: TransactionRecord, dra
         draft.look_again(0)
     elif seen.spent is None or seen.spent.hash in (record.hash, *record.replaced):
         lags = f"{record.step}: the node says that {record.hash} was mined, and has no receipt yet"
-        draft.trouble(Problem("NodeLags", lags, SLOWEST_POLL_SECONDS))
+        draft.trouble(Problem("NodeLags", lags, RETRY_SECONDS))
     else:
         _taken(seen.spent, chain, record, draft)
 
@@ -197,7 +201,7 @@ def _taken(spent: Spent, chain: ChainSpec, record: TransactionRecord, draft: Dra
     settled = spent.confirmations >= chain.confirmations
     if settled:
         draft.forget(record.step)
-    draft.look_again(0 if settled else SLOWEST_POLL_SECONDS)
+    draft.look_again(0 if settled else RETRY_SECONDS)
 
 
 def _reverted(record: TransactionRecord, receipt: Receipt, draft: Draft) -> None:
@@ -206,7 +210,7 @@ def _reverted(record: TransactionRecord, receipt: Receipt, draft: Draft) -> None
     draft.forget(record.step)
     draft.do(Release(frozenset({record.step})))
     draft.wait("Reverted", f"{record.step}: transaction {record.hash} was reverted; trying again")
-    draft.look_again(SLOWEST_POLL_SECONDS)
+    draft.look_again(RETRY_SECONDS)
 
 
 def _confirm(seen: Observed, record: TransactionRecord, receipt: Receipt, draft: Draft) -> None:

@@ -58,9 +58,11 @@ class Observer:
         self._stores = stores
         self._ledgers = ledgers
 
-    async def observe(self, asset: ModelAsset) -> tuple[Observed, Ledger | None]:
-        """What is seen, and the ledger to act on if it could be opened. Raises TransientError for
-        the Kubernetes API alone."""
+    async def observe(
+        self, asset: ModelAsset, idle_block: int | None = None
+    ) -> tuple[Observed, Ledger | None]:
+        """What is seen, and the ledger to act on if it could be opened. While `idle_block` is the
+        latest, nothing more is looked at. Raises TransientError for the Kubernetes API alone."""
         seen = Observed(asset=asset)
         if _at_rest(asset):
             return seen, None
@@ -78,6 +80,9 @@ class Observer:
         if not epoch:
             return msgspec.structs.replace(seen, standby=True), None
         seen = msgspec.structs.replace(seen, epoch=epoch)
+        ours = asset.status.epoch == epoch
+        if ours and idle_block is not None and await _is_latest(idle_block, ledger):
+            return msgspec.structs.replace(seen, unchanged=True), ledger
         return await self._with_ledger(seen, environment, ledger), ledger
 
     async def _with_ledger(
@@ -145,6 +150,13 @@ class Observer:
         return {did: facts for did, facts in found.items() if facts}
 
 
+async def _is_latest(block: int, ledger: Ledger) -> bool:
+    try:
+        return await ledger.latest_block() == block
+    except PosthumanError:
+        return False  # the whole look tells why
+
+
 async def _receipt(record: TransactionRecord, ledger: Ledger) -> Receipt | None:
     """Of whichever of the step's bytes was mined."""
     hashes = (record.hash, *record.replaced)
@@ -158,13 +170,16 @@ async def _facts(seen: Observed, publication: str, ledger: Ledger) -> ChainFacts
         return ChainFacts(creation=await ledger.find(publication))
     reward, created = seen.asset.spec.reward, status.transactions[0].block
     wanted = reward is not None and reward_wei(seen.asset) > 0
-    return ChainFacts(
-        owner=await ledger.nft_owner(status.nft),
-        has_metadata=await ledger.has_metadata(status.nft),
-        minted_wei=await ledger.minted_wei(status.datatoken, reward.to, created)
-        if reward and wanted
-        else 0,
+    owner, has_metadata, minted_wei = await asyncio.gather(
+        ledger.nft_owner(status.nft),
+        ledger.has_metadata(status.nft),
+        ledger.minted_wei(status.datatoken, reward.to, created) if reward and wanted else _none(),
     )
+    return ChainFacts(owner=owner, has_metadata=has_metadata, minted_wei=minted_wei)
+
+
+async def _none() -> int:
+    return 0
 
 
 def _check_not_behind(asset: ModelAsset, nonces: SignerNonces) -> None:

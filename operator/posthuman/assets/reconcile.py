@@ -1,12 +1,10 @@
 """The level-triggered loop of an asset: observe → decide → act → one status write, then the story.
 
-It keeps no memory that matters: `_waiting_since` only paces how often a receipt is asked for,
-`_next_since` when a fee is raised, and `_sent` spares sending what the node holds.
+It keeps no memory that matters: pacing.py's spares requests while a block is waited for.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import assert_never
 
 import msgspec
@@ -33,6 +31,7 @@ from posthuman.assets.observed import (
     SignMint,
     SignTransfer,
 )
+from posthuman.assets.pacing import Pace
 from posthuman.assets.publication_id import publication_id
 from posthuman.assets.sealing import EncryptorOf, Sealer, SealingDelayed
 from posthuman.assets.steps import unused_nonces
@@ -60,9 +59,7 @@ class AssetReconciler:
         self._sealer = Sealer(stores, encryptors)
         self._clock = clock
         self._books = Bookkeeper(cluster)
-        self._waiting_since: dict[str, datetime] = {}
-        self._next_since: dict[str, datetime] = {}
-        self._sent: set[str] = set()  # hashes of open transactions
+        self._pace = Pace(clock)
         self._refused: set[str] = set()  # UIDs of assets of which the signer signs nothing
 
     async def reconcile(self, key: Key) -> float | None:
@@ -70,45 +67,20 @@ class AssetReconciler:
         asset = await self._cluster.asset(key)
         if asset is None:
             return None
-        seen, ledger = await self._observer.observe(asset)
+        seen, ledger = await self._observer.observe(asset, self._pace.idle_block(asset))
         seen = msgspec.structs.replace(
             seen,
-            waited_seconds=self._waited(seen),
-            next_seconds=self._been_next(seen),
-            brought=self._was_brought(seen),
+            waited_seconds=self._pace.waited_seconds(seen),
+            next_seconds=self._pace.next_seconds(seen),
+            brought=self._pace.was_brought(seen),
         )
         decision = decide(seen, self._clock.now())
         if ledger:
             decision = await self._act_on_chain(seen, decision, ledger)
+        self._pace.looked(seen, decision)
         await self._write(asset, decision.status)
         await self._tidy(asset, decision, ledger)
         return decision.requeue_after_seconds
-
-    def _waited(self, seen: Observed) -> float:
-        """Seconds since this process first saw the open transaction."""
-        record, now = seen.open_record, self._clock.now()
-        if record is None:
-            return 0.0
-        if seen.receipt is not None:
-            self._sent.discard(record.hash)
-            return (now - self._waiting_since.pop(record.hash, now)).total_seconds()
-        return (now - self._waiting_since.setdefault(record.hash, now)).total_seconds()
-
-    def _been_next(self, seen: Observed) -> float:
-        """Seconds since this process first saw that only its fee can hold it up."""
-        record, now = seen.open_record, self._clock.now()
-        if record is None or seen.nonces is None or seen.receipt:
-            return 0.0
-        if seen.nonces.mined != record.nonce:
-            self._next_since.pop(record.hash, None)
-            return 0.0
-        return (now - self._next_since.setdefault(record.hash, now)).total_seconds()
-
-    def _was_brought(self, seen: Observed) -> bool:
-        record, nonces = seen.open_record, seen.nonces
-        if record is None or nonces is None or record.hash not in self._sent:
-            return False
-        return nonces.pending > record.nonce
 
     async def _act_on_chain(self, seen: Observed, decision: Decision, ledger: Ledger) -> Decision:
         """Sign or send, never both; what fails is told by the one status write."""
@@ -116,7 +88,7 @@ class AssetReconciler:
             for action in decision.actions:
                 if isinstance(action, Send):
                     await ledger.send(action.raw)
-                    self._note_sent(seen)
+                    self._pace.sent(seen)
                 elif isinstance(action, Fill):
                     await self._books.fill(action.nonces, ledger)
                 elif isinstance(action, Replace):
@@ -130,10 +102,6 @@ class AssetReconciler:
         except PosthumanError as error:
             return troubled(seen.asset, decision, problem_of(error), self._clock.now())
         return decision
-
-    def _note_sent(self, seen: Observed) -> None:
-        if seen.open_record:
-            self._sent.add(seen.open_record.hash)
 
     async def _sign(
         self, seen: Observed, status: AssetStatus, action: Sign, ledger: Ledger
@@ -189,7 +157,6 @@ class AssetReconciler:
         except (TransientError, UserError):
             await ledger.send(record.raw)
             raise
-        self._next_since.pop(record.hash, None)
         replaced = (record.hash, *record.replaced)
         return msgspec.structs.replace(record, hash=signed.hash, raw=signed.raw, replaced=replaced)
 

@@ -151,6 +151,10 @@ class OceanLedger:
         self._height = max(self._height, nonces.block)
         return nonces
 
+    async def latest_block(self) -> int:
+        with translated("asking for the latest block"):
+            return await self._web3.eth.block_number
+
     async def spent_by(self, nonce: int) -> Spent | None:
         return await self._signer.spent_by(nonce)
 
