@@ -12,7 +12,7 @@ from posthuman.api.conditions import find_condition
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, JobStatus, Phase
 from posthuman.api.meta import Key
-from posthuman.errors import NotFound
+from posthuman.errors import NotFound, TransientError
 from posthuman.jobs.reconcile import JobReconciler
 from posthuman.jobs.steps import Role
 from posthuman.ledger.account import DEV_KEYS
@@ -66,7 +66,9 @@ class World:
         return self.provider
 
     async def reader_of(self, environment: ComputeEnvironment) -> ChainReader:
-        """Of the chain in memory."""
+        """Of the chain in memory, while it is reachable."""
+        if not self.chain.reachable:
+            raise TransientError("the node is away", "ChainUnreachable")
         return FakeReader(self.chain)
 
     async def signer_of(self, environment: ComputeEnvironment) -> ReceiptSigner:

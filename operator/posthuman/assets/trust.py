@@ -99,6 +99,12 @@ def is_left_to_chain(verdict: Waiting, custody: Custody) -> bool:
     return verdict in problems or verdict.reason in LEFT_TO_CHAIN
 
 
+def unread_trust(custody: Custody) -> Waiting | None:
+    """Why it can't be told now which files are trusted."""
+    problems = (line.problem for line in custody.lines.values())
+    return next((problem for problem in problems if problem), None)
+
+
 def trusted_files(job: ComputeJob, custody: Custody) -> str:
     """The filesChecksum that the files of the job's algorithm must have; empty: any may run."""
     return next(iter(_files_checksums(job, custody)), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import Phase
+from posthuman.assets.trust import unread_trust
 from posthuman.environments.bought import bought, own_inputs, review_named
 from posthuman.environments.capacity import room_to_stage
 from posthuman.jobs.draft import Draft
@@ -36,17 +37,19 @@ def _first(seen: Observed, environment: ComputeEnvironment, draft: Draft) -> Non
     _begin(seen, environment, draft, attempt=1)
 
 
-def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft, attempt: int) -> None:
+def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft, attempt: int) -> bool:
+    """Whether the step is made."""
     changed = review_named(environment, bought(seen.job, own_inputs(seen.job)), seen.ddos)
-    if changed is not None:  # a DDO isn't what it was when the job was accepted
-        draft.wait(Phase.PENDING, changed.reason, changed.message)
+    lacking = changed or unread_trust(seen.custody)
+    if lacking is not None:  # a DDO isn't what it was when the job was accepted, or is out of reach
+        draft.wait(Phase.PENDING, lacking.reason, lacking.message)
         draft.look_again(CAPACITY_RECHECK_SECONDS)
         queue_time_over(seen, environment, draft)
-        return
+        return False
     if attempt == 1:  # what it lacks (a Secret, its turn at a provider) may never come
         queue_time_over(seen, environment, draft)
         if draft.status.outcome:
-            return
+            return False
     anchor = anchor_of(seen.job, environment)
     if not seen.anchor:
         draft.do(CreateAnchor(anchor))
@@ -54,6 +57,7 @@ def _begin(seen: Observed, environment: ComputeEnvironment, draft: Draft, attemp
     draft.update(work_namespace=environment.spec.work_namespace)
     count = len(seen.job.spec.inputs)
     draft.wait(Phase.STAGING, "Staging", f"bringing {count} input(s) to the workspace")
+    return True
 
 
 def _follow(seen: Observed, environment: ComputeEnvironment, draft: Draft, step: StepState) -> None:
@@ -90,5 +94,5 @@ def _failed(seen: Observed, environment: ComputeEnvironment, draft: Draft, step:
         draft.condition("Staged", "False", reason, message)
         draft.settle("Failed", reason, message)
         return
-    _begin(seen, environment, draft, step.attempt + 1)
-    draft.wait(Phase.STAGING, reason, f"{message}; trying again ({step.attempt + 1})")
+    if _begin(seen, environment, draft, step.attempt + 1):
+        draft.wait(Phase.STAGING, reason, f"{message}; trying again ({step.attempt + 1})")
