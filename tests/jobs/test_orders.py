@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Any
 
 import msgspec
@@ -10,8 +11,10 @@ import msgspec
 from posthuman.api.conditions import is_true
 from posthuman.api.job import ComputeJob, Phase
 from posthuman.api.meta import Key
+from posthuman.chain import SetDDO
 from posthuman.errors import Conflict
 from posthuman.ports import OrderClaim
+from tests.assets.lines import ddo, service
 from tests.builders import BOB, MODEL_INPUT, TEXT_INPUT, asset
 from tests.jobs.shop import FIRST, HOUR, OTHER, REUSE, SECOND, TOKEN, TX, Shop, inputs
 
@@ -369,6 +372,31 @@ def two_models(first: str, second: str) -> list[dict[str, Any]]:
     """Alice's model twice, each time for another order."""
     text, model = inputs(first)
     return [text, model, {**inputs(second)[1], "name": "teacher"}]
+
+
+async def test_the_services_are_those_of_the_ddo_that_stands() -> None:
+    shop = Shop()
+    ddos = shop.chain.nfts[asset().status.nft].ddos
+    now = ddo(service("evaluate"), service("infer"), {**service("train"), "timeout": 60})
+    ddos.append(SetDDO(content=now, digest=hashlib.sha256(now).hexdigest()))
+    old = shop.submit_on()
+    await shop.passes(old)
+    assert shop.reason(old) == "OrderForOtherService"
+    shop.order(OTHER, service_index=2)
+    new = shop.submit_on(OTHER, "bob-again", SECOND)
+    await shop.passes(new)
+    assert shop.record(new).paid_seconds == 60
+
+
+async def test_one_that_only_its_owner_can_read_is_waited_for() -> None:
+    """Whatever it sells: nobody is refused by guesses."""
+    shop = Shop()
+    shop.order(service_index=1)
+    ddos = shop.chain.nfts[asset().status.nft].ddos
+    ddos.append(SetDDO(content=b"", digest="0" * 64, encrypted=True))
+    key = shop.submit_on()
+    await shop.passes(key)
+    assert (shop.status(key).phase, shop.reason(key)) == (Phase.PENDING, "MetadataUnreadable")
 
 
 async def test_an_input_named_by_its_did_is_the_asset() -> None:

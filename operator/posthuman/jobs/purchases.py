@@ -19,7 +19,7 @@ from posthuman.assets.services import ServiceFacts, services_in
 from posthuman.chain import CreatedNFT, Order
 from posthuman.environments.purchase import Purchase, order_id, to_be_paid
 from posthuman.environments.verdict import Refusal, Waiting
-from posthuman.errors import PosthumanError, UserError
+from posthuman.errors import PosthumanError, TransientError, UserError
 from posthuman.jobs.orders import claim_names, is_held, settled
 from posthuman.jobs.receipts import StoreOf
 from posthuman.ports import ChainReader, Clock, Cluster, OrderClaim
@@ -92,10 +92,16 @@ class Purchases:
     async def _services(
         self, environment: ComputeEnvironment, reader: ChainReader, creation: CreatedNFT
     ) -> tuple[ServiceFacts, ...]:
-        """As its owner offers them now; as first published where only he can read that."""
-        store = await self._store_of(environment)
-        current = await clear_text(await reader.current_ddo(creation), store)
-        return services_in(current or await clear_text(await reader.first_ddo(creation), store))
+        """As its owner offers them now. Raises TransientError where only he can read that."""
+        current = await reader.current_ddo(creation)
+        text = await clear_text(current, await self._store_of(environment))
+        if current and current.encrypted and not text:
+            raise TransientError(
+                "the asset's metadata is encrypted, and its clear text is not here; its owner can "
+                "set it in clear",
+                "MetadataUnreadable",
+            )
+        return services_in(text)
 
     async def _claim(self, job: ComputeJob, order: Order | Refusal | None) -> OrderClaim:
         if not isinstance(order, Order):
