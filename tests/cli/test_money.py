@@ -183,6 +183,26 @@ def test_earnings_of_an_asset_and_of_its_owner_who_is_the_market_too(
     assert "as a market's owner: nothing" in nothing.stdout
 
 
+def test_the_nodes_url_may_stand_in_a_secret_beside_the_environment(
+    chain: Chain, environment: Path
+) -> None:
+    owner = now(chain.new_account())
+    arguments = ["earnings", owner.address, "--environment", str(environment)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "lacks the Secret with the node's URL" in said(result)
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "chain-rpc", "namespace": "work"},
+        "stringData": {"url": chain.url},
+    }
+    environment.write_text(f"{environment.read_text()}\n---\n{yaml.safe_dump(secret)}")
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert f"{owner.address} owns 0 assets" in result.stdout
+
+
 def test_earnings_of_what_is_neither(chain: Chain, environment: Path) -> None:
     result = earned("alice", chain, environment)
     assert result.exit_code == 2
