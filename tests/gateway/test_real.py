@@ -13,6 +13,8 @@ import pytest
 from jobkit.manifest import MANIFEST_NAME, Manifest, ManifestFile, digest_of, encode_manifest
 from posthuman.api.job import ComputeJob, JobStatus, Phase, Results
 from posthuman.api.meta import Key
+from posthuman.gateway.ports import Person
+from posthuman.kube.gateway import KubeAccess
 from posthuman.kube.request_nonces import PREFIX, RequestNonces
 from posthuman.kube.resources import LEASES, OWN, SECRETS
 from tests.builders import BOB
@@ -59,7 +61,7 @@ async def test_two_replicas_at_once_make_one_job(gateway: RealGateway) -> None:
             await until(shown)
 
 
-async def test_a_secret_belongs_to_its_job_and_says_that_jobs_may_use_it(
+async def test_a_secret_belongs_to_its_job_which_alone_may_use_it(
     gateway: RealGateway,
 ) -> None:
     async with gateway.replica() as client:
@@ -71,7 +73,7 @@ async def test_a_secret_belongs_to_its_job_and_says_that_jobs_may_use_it(
     secret = await gateway.world.client.get(SECRETS, gateway.world.tenant, raw.secret_ref.name)
     meta = secret["metadata"]
     assert [owner["uid"] for owner in meta["ownerReferences"]] == [job.metadata.uid]
-    assert meta["labels"]["compute.posthuman.network/for-jobs"] == "true"
+    assert meta["labels"]["compute.posthuman.network/for-jobs"] == job.metadata.name
     assert "print" not in str(job.spec)
 
 
@@ -118,6 +120,18 @@ async def test_stopping_and_deleting_reach_the_object(gateway: RealGateway) -> N
             return bool((await client.get(COMPUTE, params=query)).json() == [])
 
         await until(forgotten)
+
+
+async def test_people_are_who_the_api_server_says(gateway: RealGateway) -> None:
+    access = KubeAccess(gateway.world.client, [gateway.world.tenant])
+    person = await access.review_token(await gateway.token())
+    assert person is not None
+    assert person.username == f"system:serviceaccount:{gateway.world.tenant}:default"
+    assert await access.review_token("no token") is None
+    admin = Person(username="admin", groups=("system:masters",))
+    for one, allowed in ((person, False), (admin, True)):
+        found = await access.may(one, "create", "ComputeJob", gateway.world.tenant)
+        assert found is allowed
 
 
 async def test_what_the_api_server_refuses_is_told_with_its_words(gateway: RealGateway) -> None:

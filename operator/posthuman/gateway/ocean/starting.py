@@ -14,7 +14,7 @@ import msgspec
 
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import FINISHED, ComputeJob
-from posthuman.api.meta import GROUP, Key, Meta
+from posthuman.api.meta import GROUP, LABEL_FOR_JOBS, Key, Meta
 from posthuman.errors import Conflict
 from posthuman.gateway.ocean.arguments import Arguments, chain_number
 from posthuman.gateway.ocean.signing import Signer, bind
@@ -31,7 +31,6 @@ NO_ENVIRONMENT = "Environment invalid or does not exist"
 
 ANNOTATION_REQUEST = f"{GROUP}/request"  # digest of the request that made the job
 ANNOTATION_PROVIDER = f"{GROUP}/provider"  # address that signed it
-LABEL_FOR_JOBS = f"{GROUP}/for-jobs"  # "true": the operator may read this Secret
 MAX_RUNS = 10_000  # of one order
 
 
@@ -137,7 +136,8 @@ async def _make(
     nonce = signer.request.nonce_digest
     if made.secret:
         secret = Key(key.namespace, purchase.secret_name)
-        await gateway.access.create_secret(secret, made.secret, {LABEL_FOR_JOBS: "true"}, nonce)
+        its_job_alone = {LABEL_FOR_JOBS: key.name}
+        await gateway.access.create_secret(secret, made.secret, its_job_alone, nonce)
     annotations = {
         ANNOTATION_ALGORITHM: made.algorithm_id,
         ANNOTATION_INPUTS: msgspec.json.encode(made.input_ids).decode(),
