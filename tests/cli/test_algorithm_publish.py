@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from posthuman.assets.algorithm_ddo import algorithm_ddo, consumer_parameters, parse_image
@@ -22,7 +24,10 @@ from posthuman.ledger.reader import open_reader
 from posthuman.local.chain import SIGNER_KEY, embedded_chain
 from tests.algorithms.conftest import ALGORITHMS
 from tests.assets.ocean_schema import violations
+from tests.cli.conftest import an_environment
 from tests.cli.test_algorithm_new import made
+from tests.ledger.test_keys import PASSWORD, keystore
+from tests.services.chain import Chain
 
 # rdflib warns of its own use of its own class.
 pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")
@@ -164,6 +169,32 @@ def test_another_key_publishes_as_another(folder: Path, tmp_path: Path) -> None:
     assert DEV_KEYS[3].hex() not in result.output
     kept = "".join(file.read_text() for file in (tmp_path / "work" / "algorithms").iterdir())
     assert DEV_KEYS[3].hex() not in kept
+
+
+@pytest.mark.chain
+def test_an_environments_keystore_file_signs(folder: Path, tmp_path: Path, chain: Chain) -> None:
+    account = asyncio.run(chain.new_account())
+    spec = {
+        "chainId": 8996,
+        "rpcUrlSecret": {"name": "chain", "key": "url"},
+        "signerSecret": {"name": "signer", "key": "file"},
+        "signerPasswordSecret": {"name": "signer", "key": "password"},
+        "contracts": {"erc721Factory": chain.contracts.erc721_factory},
+    }
+    content = {"file": keystore(account).decode(), "password": PASSWORD}
+    secrets = {"chain": {"url": chain.url}, "signer": content}
+    documents = [an_environment(chain=spec), *starmap(a_secret, secrets.items())]
+    file = tmp_path / "lab.yaml"
+    file.write_text(yaml.safe_dump_all(documents))
+    result = publish(folder, tmp_path / "work", "--environment", str(file), "-o", "json")
+    assert result.exit_code == 0, result.stderr
+    did = json.loads(result.stdout)["did"]
+    assert asyncio.run(read_back(chain.url, chain.spec(), did))[0] == account.address
+
+
+def a_secret(name: str, content: dict[str, str]) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "work"}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": content}
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,11 @@ async def test_a_keystore_file_is_opened_with_its_password(
     assert key.address == account.address
 
 
+async def test_a_bare_key_may_begin_like_a_file() -> None:
+    raw = b"{" + b"\x01" * 31
+    assert (await open_key(LocalMaterial(raw))).address == Account.from_key(raw).address
+
+
 async def test_opening_a_keystore_file_holds_up_nothing_else() -> None:
     """It is hard work by design; the operator goes on beside it."""
     opening = asyncio.create_task(open_key(LocalMaterial(json.dumps(EXAMPLE).encode(), b"x")))

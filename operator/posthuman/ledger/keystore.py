@@ -12,12 +12,13 @@ from eth_account import Account
 
 from posthuman.errors import UserError
 
+KEY_BYTES = 32
 _FAULTS = (ValueError, TypeError, KeyError, NotImplementedError)
 
 
 def is_keystore(secret: bytes) -> bool:
-    """Whether it looks like one; a bare key never does."""
-    return secret.lstrip().startswith(b"{")
+    """Whether it looks like one; a bare key, whose 32 bytes may be any, never does."""
+    return len(secret) != KEY_BYTES and secret.lstrip().startswith(b"{")
 
 
 def opened(keystore: bytes, password: bytes) -> bytes:

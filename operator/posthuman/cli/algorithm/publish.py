@@ -25,7 +25,8 @@ from posthuman.cli.algorithm.outbox import Outbox
 from posthuman.cli.algorithm.publication import AlgorithmPublisher
 from posthuman.cli.ending import REFUSED, SUCCEEDED, said
 from posthuman.errors import NotFound, UserError
-from posthuman.ledger.ocean import open_ledger
+from posthuman.ledger.keyring import KeyMaterial, LocalMaterial, RemoteMaterial, open_key
+from posthuman.ledger.ocean import ledger_with
 from posthuman.local.chain import SIGNER_KEY, embedded_chain
 from posthuman.local.documents import read_documents
 from posthuman.local.lock import locked
@@ -40,7 +41,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     rpc_url: str
     chain: ChainSpec
-    private_key: bytes
+    signer: KeyMaterial
 
 
 def publish_algorithm(
@@ -68,7 +69,8 @@ def publish_algorithm(
 
 
 async def _publish(algorithm: Algorithm, site: Site, outboxes: Path) -> CreatedNFT:
-    ledger = open_ledger(site.rpc_url, site.private_key, site.chain)
+    key = await open_key(site.signer)
+    ledger = ledger_with(key, site.rpc_url, site.chain)
     publisher = AlgorithmPublisher(ledger, partial(Outbox, outboxes), site.chain.confirmations)
     endpoint = site.chain.provider_url or f"urn:posthuman:environment:{site.name}"
     now = timestamp(datetime.now(UTC))
@@ -81,6 +83,7 @@ async def _publish(algorithm: Algorithm, site: Site, outboxes: Path) -> CreatedN
         )
     finally:
         await ledger.close()
+        await key.close()
 
 
 @contextmanager
@@ -89,9 +92,8 @@ def _site(environment: Path | None, workdir: Path, key: bytes | None) -> Iterato
     if environment is None:
         said.print("starting the local chain, with all of Ocean's contracts (a few seconds)")
         with embedded_chain(workdir / "chain") as chain:
-            yield Site(
-                name="local", rpc_url=chain.url, chain=chain.spec, private_key=key or SIGNER_KEY
-            )
+            signer = LocalMaterial(key or SIGNER_KEY)
+            yield Site(name="local", rpc_url=chain.url, chain=chain.spec, signer=signer)
         return
     objects = admitted(read_documents(environment))
     yield _site_of(objects, environment, key) if objects else None
@@ -107,17 +109,21 @@ def _site_of(objects: Objects, file: Path, key: bytes | None) -> Site:
         name=found[0].metadata.name,
         rpc_url=_secret(objects, namespace, chain.rpc_url_secret, file).decode().strip(),
         chain=chain,
-        private_key=key or _signer_key(objects, namespace, chain, file),
+        signer=LocalMaterial(key) if key else _signer(objects, namespace, chain, file),
     )
 
 
-def _signer_key(objects: Objects, namespace: str, chain: ChainSpec, file: Path) -> bytes:
-    if chain.signer_secret is None:
-        raise UserError(
-            f"the key of {file}'s environment is a remote signer's; sign with a key of your own: "
-            "--key-file"
-        )
-    return _secret(objects, namespace, chain.signer_secret, file)
+def _signer(objects: Objects, namespace: str, chain: ChainSpec, file: Path) -> KeyMaterial:
+    """The environment's own; the CRD's rule leaves one of the two ways."""
+    if chain.remote_signer:
+        url = _secret(objects, namespace, chain.remote_signer.url_secret, file)
+        return RemoteMaterial(url, chain.remote_signer.address)
+    assert chain.signer_secret, "it was admitted"
+    secret, named = (
+        _secret(objects, namespace, chain.signer_secret, file),
+        chain.signer_password_secret,
+    )
+    return LocalMaterial(secret, _secret(objects, namespace, named, file) if named else None)
 
 
 def _secret(objects: Objects, namespace: str, ref: SecretKeyRef, file: Path) -> bytes:
