@@ -17,7 +17,8 @@ from tests.story.services import CREDENTIALS, NAMESPACE
 Body = dict[str, Any]
 
 S3_INSIDE = f"http://s3.{NAMESPACE}.svc:7070"
-RPC_INSIDE = f"http://chain.{NAMESPACE}.svc:8545"
+RPC_API_KEY = "c0ffee5ec2e7"  # as providers of nodes put one into their URLs
+RPC_INSIDE = f"http://chain.{NAMESPACE}.svc:8545/?apikey={RPC_API_KEY}"
 STORE_SECRET, RPC_SECRET, SIGNER_SECRET = "store-credentials", "chain-rpc", "chain-signer"
 SIGNER_KEY = DEV_KEYS[9]
 STRANGER = "0x976EA74026E726554dB657fA54763abd0C3a0aa9"  # an account that nobody plays
