@@ -21,6 +21,7 @@ from posthuman.ledger.logs import logs_between
 from posthuman.ledger.rpc import Web3, translated
 
 MOST_DDO_BYTES = 1_000_000  # what unpacks to more is no DDO
+MOST_KEPT = 1000  # NFTs
 REVOKED = 3  # of Ocean's states the one in which nothing may be done with an asset
 _ABI = abi_of("ERC721Template", "MetadataCreated", "MetadataUpdated", "metaDataState")
 
@@ -54,6 +55,8 @@ class DDOs:
     async def _read(self, creation: CreatedNFT) -> tuple[SetDDO | None, SetDDO | None]:
         """The oldest and the newest, settled or not."""
         kept = self._kept.setdefault(creation.nft, _Kept(next_block=creation.block))
+        while len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
         nft = self._nft(creation.nft)
         events = nft.events.MetadataCreated(), nft.events.MetadataUpdated()
         topics = [[AsyncWeb3.to_hex(HexBytes(event.topic)) for event in events]]
