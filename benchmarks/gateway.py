@@ -1,8 +1,9 @@
 """A thousand pollers and a hundred large downloads at one replica of the gateway.
 
 `python -m benchmarks.gateway`: a real uvicorn process with the gateway's own settings, jobs in
-memory and results in a real store (a folder, or an S3 server with `--s3`); the load comes from
-this process. Memory is the kernel's figure for the server (VmRSS), looked at ten times a second.
+memory and results in a real store (a folder, or an S3 server with `--s3`). The polls come from this
+process, the downloads from another one, so that neither waits for the other's own work. Memory is
+the kernel's figure for the server (VmRSS), looked at ten times a second.
 """
 
 from __future__ import annotations
@@ -69,17 +70,6 @@ async def poll(session: aiohttp.ClientSession, number: int, load: Load, seen: Fi
         await asyncio.sleep(max(0.0, load.interval_seconds - (time.monotonic() - began)))
 
 
-async def download(session: aiohttp.ClientSession, number: int, load: Load, seen: Figures) -> None:
-    """The large file, once."""
-    headers = {"Authorization": f"Bearer person-{number}"}
-    got = 0
-    async with session.get(f"{job_path(number)}/results/{FILE}", headers=headers) as answer:
-        async for piece in answer.content.iter_any():
-            got += len(piece)
-    seen.failures += got != load.mebibytes * MEBIBYTE
-    seen.downloaded += got
-
-
 async def watch_memory(pid: int, seen: Figures) -> None:
     """Until cancelled."""
     while True:
@@ -110,19 +100,29 @@ async def measure(url: str, pid: int, load: Load) -> tuple[Figures, Figures]:
                 if seen is alone:
                     await asyncio.sleep(3 * load.interval_seconds)
                 else:
-                    await all_downloads(session, load, seen)
+                    await all_downloads(url, load, seen)
                 for task in tasks:
                     task.cancel()
     return alone, together
 
 
-async def all_downloads(session: aiohttp.ClientSession, load: Load, seen: Figures) -> None:
-    """At once."""
+async def all_downloads(url: str, load: Load, seen: Figures) -> None:
+    """At once, by the other process, which says how many came whole."""
     began = time.monotonic()
-    async with asyncio.TaskGroup() as group:
-        for number in range(load.downloads):
-            group.create_task(download(session, number, load, seen))
+    size = load.mebibytes * MEBIBYTE
+    arguments = [url, str(load.downloads), str(size)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "benchmarks.gateway_downloads",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    told, _ = await process.communicate()
+    whole = int(told)
     seen.download_seconds = time.monotonic() - began
+    seen.downloaded = whole * size
+    seen.failures += load.downloads - whole
 
 
 @asynccontextmanager
