@@ -128,7 +128,7 @@ class Policy(Wire, frozen=True, kw_only=True):
     """Who may run what on whose data."""
 
     tenants: tuple[Tenant, ...] = ()  # empty: every namespace, for any owner
-    trusted_algorithms: tuple[str, ...] = ()  # "sha256:…" of image digest, entrypoint and args
+    trusted_algorithms: tuple[str, ...] = ()  # programs by "sha256:…", or DIDs
     allowed_images: tuple[str, ...] = ()  # prefixes of image references; empty: none
     allowed_uri_schemes: tuple[str, ...] = ("https",)
     allowed_private_cidrs: tuple[str, ...] = msgspec.field(default=(), name="allowedPrivateCIDRs")
