@@ -190,7 +190,7 @@ def test_the_nodes_url_may_stand_in_a_secret_beside_the_environment(
     arguments = ["earnings", owner.address, "--environment", str(environment)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
-    assert "lacks the Secret with the node's URL" in said(result)
+    assert "name a node yourself, by --rpc" in said(result)
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
