@@ -21,7 +21,7 @@ from posthuman.errors import NotFound
 from posthuman.gateway.settings import GatewaySettings
 from posthuman.gateway_process import gateway_app
 from posthuman.kube.connection import connect
-from posthuman.kube.resources import OWN, SECRETS
+from posthuman.kube.resources import OWN, SECRETS, Resource
 from tests import builders
 from tests.gateway.provider import CHAIN_ID, Provider
 from tests.kube.worlds import RealWorld, in_world
@@ -76,6 +76,25 @@ class RealGateway:
             async with httpx.AsyncClient(transport=transport, base_url="http://g") as client:
                 await ready(client)
                 yield client
+
+    async def token(self) -> str:
+        """Of the namespace's service account, once the cluster has made that."""
+        base = f"/api/v1/namespaces/{self.world.tenant}/serviceaccounts/default"
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": {}}
+        tokens: list[str] = []
+
+        async def given() -> bool:
+            try:
+                answer = await self.world.client.create(
+                    Resource(base, "token", "TokenRequest"), {**asked, "spec": {}}
+                )
+            except NotFound:
+                return False
+            tokens.append(answer["status"]["token"])
+            return True
+
+        await until(given)
+        return tokens[0]
 
     async def jobs(self) -> list[ComputeJob]:
         """As the API server has them."""
@@ -147,7 +166,7 @@ async def ready(client: httpx.AsyncClient) -> None:
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     """Wait until it holds. Raises TimeoutError."""
     async with asyncio.timeout(WITHIN_SECONDS):
-        while not await holds():
+        while not await holds():  # noqa: ASYNC110  # the cluster tells nobody
             await asyncio.sleep(0.05)
 
 

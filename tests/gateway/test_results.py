@@ -56,6 +56,8 @@ async def test_a_result_comes_with_its_name_and_length() -> None:
     async with world.client() as client:
         job = await finished(world, client)
         answer = await get(world, client, job, 1)
+        log = await get(world, client, job, 2)
+    assert log.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["content-disposition"] == "attachment;filename=loss.png"
     assert answer.headers["content-type"] == "image/png"
     assert answer.headers["content-length"] == "16384"

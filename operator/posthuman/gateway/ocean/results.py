@@ -12,7 +12,7 @@ from litestar.response import Stream
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
 from posthuman.errors import NotFound
-from posthuman.gateway.manifests import ResultFile
+from posthuman.gateway.manifests import OUTPUT, ResultFile
 from posthuman.gateway.ocean.arguments import AnyRequest, Arguments
 from posthuman.gateway.problems import Problem
 from posthuman.gateway.ranges import part_of
@@ -70,11 +70,17 @@ async def download(gateway: Gateway, job: ComputeJob, index: int, request: AnyRe
 def headers_of(found: ResultFile) -> dict[str, str]:
     """Of the file, whichever part of it is sent."""
     return {
-        "Content-Type": mimetypes.guess_type(found.name)[0] or BINARY,
+        "Content-Type": _media_type(found),
         "Content-Disposition": disposition(PurePosixPath(found.name).name),
         "Access-Control-Expose-Headers": "Content-Disposition",
         "X-Content-Type-Options": "nosniff",
     }
+
+
+def _media_type(found: ResultFile) -> str:
+    if found.type != OUTPUT:
+        return "text/plain; charset=utf-8"
+    return mimetypes.guess_type(found.name)[0] or BINARY
 
 
 def disposition(name: str) -> str:
