@@ -43,3 +43,40 @@ async def test_the_access_log_holds_nothing_that_could_be_used_again(
     assert request["status"] == 200
     assert request["complete"]
     assert "0xSIG" not in line
+
+
+async def test_readiness_follows_the_store() -> None:
+    """Of several environments one may be in trouble; with none left there is nothing to serve."""
+    world = World()
+    world.allow("elsewhere")
+    async with world.client() as client:
+        assert (await client.get("/readyz")).status_code == 200
+        world.files_of.stores["elsewhere"].down = True
+        assert (await client.get("/readyz")).status_code == 200
+        world.files_of.stores["ocean-compute"].down = True
+        answer = await client.get("/readyz")
+    assert answer.status_code == 503
+    assert "ocean-compute" in answer.text
+
+
+async def test_a_body_beyond_the_limit_is_refused() -> None:
+    world = World()
+    async with world.client() as client:
+        for route in ("/api/v1/operator/compute", "/api/v1/jobs"):
+            answer = await client.post(route, content=b"[" + b" " * 3_000_000 + b"]")
+            assert answer.status_code == 413
+
+
+async def test_text_that_is_no_unicode_is_refused() -> None:
+    world = World()
+    body = json.dumps(world.provider.start(agreementId="\ud800"))
+    async with world.client() as client:
+        answer = await client.post("/api/v1/operator/compute", content=body)
+    assert answer.status_code == 400
+
+
+async def test_metrics_tell_routes_and_not_paths() -> None:
+    async with World().client() as client:
+        await client.get("/api/v1/operator/runningjobs")
+        page = (await client.get("/metrics")).text
+    assert 'route="/api/v1/operator/runningjobs",status="200"' in page

@@ -154,10 +154,12 @@ async def test_jobs_are_found_by_any_of_three_names() -> None:
         by_order = await client.get(COMPUTE, params=with_order)
         in_body = await client.request("GET", COMPUTE, json=world.provider.query(job_id=job_id))
         nothing = await client.get(COMPUTE, params=world.provider.query(job_id="nothing"))
+        other_chain = await client.get(COMPUTE, params=world.provider.query(chainId=1))
     assert {one["jobId"] for one in by_owner.json()} == {job_id, other}
     for answer in (by_job, by_order, in_body):
         assert [one["jobId"] for one in answer.json()] == [job_id]
     assert (nothing.status_code, nothing.json()) == (200, [])
+    assert other_chain.json() == []
 
 
 async def test_a_search_must_name_something() -> None:

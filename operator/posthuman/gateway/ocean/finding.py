@@ -8,7 +8,7 @@ import msgspec
 
 from posthuman.api.job import ComputeJob
 from posthuman.api.meta import Key
-from posthuman.gateway.ocean.arguments import Arguments, text
+from posthuman.gateway.ocean.arguments import Arguments, chain_number, text
 from posthuman.gateway.ocean.signing import Signer
 from posthuman.gateway.problems import Problem
 from posthuman.gateway.service import Gateway
@@ -46,7 +46,8 @@ def wanted_of(arguments: Arguments) -> Wanted:
     agreement_id, job_id, owner = (text(arguments, name) for name in names)
     if not (agreement_id or job_id or owner):
         raise Problem(400, ONE_OF)
-    return Wanted(agreement_id=agreement_id, job_id=job_id, owner=owner)
+    chain_id = chain_number(arguments)
+    return Wanted(agreement_id=agreement_id, job_id=job_id, owner=owner, chain_id=chain_id)
 
 
 def find_jobs(gateway: Gateway, wanted: Wanted, signer: Signer) -> list[ComputeJob]:
