@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import aiohttp
@@ -37,6 +39,7 @@ from jobkit.uri_guard import shown
 STALE_TRIES = 20  # how often others may come between before a step gives up
 STALE_PAUSE_SECONDS = 0.2  # at most, between two of these tries
 MAX_ANSWER_BYTES = 1024 * 1024  # of what isn't a file
+SIGNATURE = re.compile(r"0x[0-9a-fA-F]{130}")
 SAID_CHARS = 300  # of a refusal that is quoted
 
 
@@ -56,6 +59,13 @@ class FileFacts(msgspec.Struct, frozen=True, rename="camel"):
         """Bytes, where the file's own server said so."""
         text = str(self.content_length or "")
         return int(text) if text.isdigit() else None
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    """What a provider says of a request that it refuses."""
+
+    error: Any = ""
+    errors: Any = ""
 
 
 class _Nonce(msgspec.Struct, frozen=True):
@@ -175,14 +185,16 @@ class Provider:
         return self.url / "api/services" / name
 
     def _refusal(self, bought: Bought, status: int, said: bytes, user_data: str) -> Exception:
-        """What the provider says, without what may be secret in it."""
-        text = " ".join(said.decode(errors="replace").split())
+        """What the provider says, without what may be secret in it: a fault of its own comes with
+        the whole request."""
+        if status in RETRIED_STATUSES:
+            message = f"the provider answers HTTP {status} for {bought.did}"
+            return WorldFault("SourceUnavailable", message)
+        text = SIGNATURE.sub("…", _reason(said))
         for secret in filter(None, (self._access.token, user_data)):
             for form in (secret, quote(secret), quote_plus(secret)):
                 text = text.replace(form, "…")
         message = f"the provider refuses {bought.did} (HTTP {status}): {text[:SAID_CHARS]}"
-        if status in RETRIED_STATUSES:
-            return WorldFault("SourceUnavailable", message)
         return UserFault("InputForbidden", message)
 
 
@@ -247,6 +259,15 @@ def _query(access: ProviderAccess, bought: Bought, index: int, proof: Proof) -> 
         "nonce": str(proof.nonce),
         **signed,
     }
+
+
+def _reason(said: bytes) -> str:
+    """Of `{"error": …}`, or of a validator's `{"errors": …}`."""
+    try:
+        told = msgspec.json.decode(said, type=_Refusal)
+    except (msgspec.MsgspecError, RecursionError):
+        return "no reason is given"
+    return " ".join(str(told.error or told.errors).split())
 
 
 def _is_about_nonce(status: int, said: bytes) -> bool:

@@ -46,6 +46,7 @@ class ProviderServer:
         self.ranges = True
         self.tells_length = True
         self.overtaken_by: list[int] = []  # nonces of somebody else, one before each download
+        self.breaks = 0  # so many requests end in a fault of its own, told with the request
         self.port = 0
         self._tokens: dict[str, tuple[str, int]] = {}
 
@@ -89,6 +90,8 @@ class ProviderServer:
 
     async def _create_token(self, request: web.Request) -> web.Response:
         asked = request.query
+        if self.breaks:
+            return web.json_response({"error": "busy", "context": dict(asked)}, status=503)
         if not self._signed(asked["address"], asked["address"], asked["nonce"], asked["signature"]):
             return self._invalid()
         token = f"token-{len(self._tokens)}-{asked['expiration']}"
@@ -107,8 +110,10 @@ class ProviderServer:
             told = f"Order with tx_id could not be validated: {request.query_string}"
             return web.json_response({"error": told}, status=400)
         nonce = int(asked["nonce"])
-        if nonce == self.nonces.get(asked["consumerAddress"]):
-            return web.Response(status=500)
+        if nonce == self.nonces.get(asked["consumerAddress"]) or self.breaks:
+            self.breaks = max(0, self.breaks - 1)
+            whole = {"error": "database is locked", "context": dict(asked)}
+            return web.json_response(whole, status=503)
         self.nonces[asked["consumerAddress"]] = nonce
         self.downloads.append((asked["fileIndex"], request.headers.get("Range", ""), nonce))
         self.user_data.append(asked.get("userdata", ""))

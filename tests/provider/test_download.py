@@ -208,6 +208,23 @@ async def test_a_wrong_order_is_the_buyer_s_mistake_and_tells_no_secret(
     assert token not in str(refused.value)
 
 
+async def test_a_provider_s_own_fault_is_tried_again_and_its_answer_is_told_nobody(
+    server: ProviderServer, tmp_path: Path
+) -> None:
+    await prove(provider_of(server), tmp_path, [TEXT])
+    (tmp_path / "private" / "data").write_text('{"for": "your eyes"}')
+    paid = msgspec.structs.replace(bought(server), user_data_file="data")
+    plan = plan_of(tmp_path, [an_input(server, bought=paid)])
+    server.breaks = 2
+    await staged(plan)
+    assert (tmp_path / "inputs" / FOLDER / "1").read_bytes() == FILES["test.jsonl"]
+    server.breaks = 99
+    with pytest.raises(WorldFault) as fault:
+        await staged(plan)
+    assert "HTTP 503" in str(fault.value)
+    assert not any(secret in str(fault.value) for secret in ("your eyes", "token-", "0x"))
+
+
 async def test_user_data_goes_to_the_provider_as_it_stands(
     tokens: ProviderServer, tmp_path: Path
 ) -> None:

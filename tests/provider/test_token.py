@@ -52,3 +52,13 @@ async def test_a_provider_that_is_gone_is_a_fault_that_heals() -> None:
         await provider.token()
     assert fault.value.reason == "ProviderUnreachable"
     assert "signature" not in str(fault.value)
+
+
+async def test_what_a_provider_repeats_of_a_request_is_told_nobody() -> None:
+    """A signature over address and nonce is as good as a token."""
+    async with selling() as server:
+        server.breaks = 1
+        with pytest.raises(TransientError) as fault:
+            await provider_of(server).token()
+    assert fault.value.reason == "ProviderRefused"
+    assert "0x" not in str(fault.value)

@@ -30,7 +30,6 @@ MAX_SHORT_BYTES = 64 * 1024
 DDO_SECONDS = 30.0  # a DDO is asked for again after that
 TOKEN_SECONDS = 12 * 3600  # longer than a step waits for its pod and downloads
 WITHOUT_TOKENS = (404, 405)  # providers from before they had them
-SAID_CHARS = 300
 
 
 class _Token(msgspec.Struct, frozen=True):
@@ -86,10 +85,9 @@ class OceanProvider:
         status, said = await self._get(self._route("createAuthToken"), query)
         if status in WITHOUT_TOKENS:
             return None
-        if status != 200:  # maybe for a nonce that a download overtook: another one may do
-            raise TransientError(
-                f"the provider gives no token (HTTP {status}): {_words(said)}", "ProviderRefused"
-            )
+        if status != 200:  # maybe for a nonce that a download overtook: another one may do.
+            # What it says is told nobody: it may repeat the request, signature and all.
+            raise TransientError(f"the provider gives no token: HTTP {status}", "ProviderRefused")
         token = _decoded(said, _Token, "createAuthToken").token
         return ProviderAccess(consumer=address, token=token)
 
@@ -190,7 +188,3 @@ def _decoded(said: bytes, kind: type[A], route: str) -> A:
     except msgspec.MsgspecError as error:
         message = f"the provider's answer to {route} can't be read"
         raise TransientError(message, "ProviderUnreachable") from error
-
-
-def _words(said: bytes) -> str:
-    return " ".join(said.decode(errors="replace").split())[:SAID_CHARS]
