@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import lzma
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import Protocol
+from collections.abc import AsyncIterator
 
-import msgspec
 import pytest
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 
 from posthuman.assets.ddo import in_clear
 from posthuman.assets.did import did_of
@@ -27,114 +21,21 @@ from posthuman.chain import (
     UnsignedTransaction,
 )
 from posthuman.errors import TransientError, UserError
-from posthuman.ledger.account import account_of
-from posthuman.ledger.keyring import LocalMaterial, RemoteMaterial, open_key
-from posthuman.ledger.keys import SigningKey
-from posthuman.ledger.ocean import OceanLedger, ledger_with
-from posthuman.ledger.reader import OceanReader, open_reader
-from posthuman.ports import ChainReader, Ledger
+from posthuman.ports import Ledger
 from tests.builders import ALICE, BOB
-from tests.fakes.ledger import FakeChain, FakeLedger, FakeReader
-from tests.services.chain import Chain, mined
-from tests.services.remote_signer import remote_signer
+from tests.contracts.grounds import (
+    FakeGround,
+    Ground,
+    RealGround,
+    bare_key,
+    keystore_file,
+    remote_key,
+)
+from tests.services.chain import mined
 
 DIGEST = "sha256:" + "d" * 64
 PARENT = "did:op:" + "1" * 64
 TOKENS = 10**18
-
-
-class Ground(Protocol):
-    """A chain under test."""
-
-    async def ledger(
-        self, purse_wei: int = ..., chain_id: int = ..., confirmations: int = ...
-    ) -> Ledger:
-        """With a signer of its own."""
-
-    def reader(self) -> ChainReader:
-        """Of the same chain."""
-
-    async def hold(self) -> None:
-        """From now on blocks come from `mine` alone."""
-
-    async def mine(self) -> None:
-        """One block."""
-
-
-class FakeGround:
-    def __init__(self) -> None:
-        self._chain = FakeChain()
-
-    async def ledger(
-        self, purse_wei: int = 10**20, chain_id: int = 8996, confirmations: int = 1
-    ) -> Ledger:
-        return FakeLedger(self._chain, str(uuid.uuid4()), purse_wei, chain_id, confirmations)
-
-    def reader(self) -> ChainReader:
-        return FakeReader(self._chain)
-
-    async def hold(self) -> None:
-        self._chain.automine = False
-
-    async def mine(self) -> None:
-        self._chain.mine()
-
-
-async def bare_key(account: LocalAccount, signers: AsyncExitStack) -> SigningKey:
-    """As a Secret holds it."""
-    return await open_key(LocalMaterial(account.key.hex().encode()))
-
-
-async def keystore_file(account: LocalAccount, signers: AsyncExitStack) -> SigningKey:
-    """Of one round, so that opening it takes no second."""
-    file = Account.encrypt(account.key, "open sesame", kdf="pbkdf2", iterations=1)
-    return await open_key(LocalMaterial(json.dumps(file).encode(), b"open sesame\n"))
-
-
-async def remote_key(account: LocalAccount, signers: AsyncExitStack) -> SigningKey:
-    """Of a service that answers as Web3Signer does."""
-    signer = await signers.enter_async_context(remote_signer(account, 8996))
-    key = await open_key(RemoteMaterial(signer.url.encode(), account.address))
-    signers.push_async_callback(key.close)
-    return key
-
-
-KeyOf = Callable[[LocalAccount, AsyncExitStack], Awaitable[SigningKey]]
-
-
-class RealGround:
-    def __init__(self, chain: Chain, key_of: KeyOf) -> None:
-        self._chain = chain
-        self._key_of = key_of
-        self._signers = AsyncExitStack()
-        self._opened: list[OceanLedger | OceanReader] = []
-
-    async def ledger(
-        self, purse_wei: int = 10**20, chain_id: int = 8996, confirmations: int = 1
-    ) -> Ledger:
-        account = await self._chain.new_account(purse_wei)
-        spec = msgspec.structs.replace(self._chain.spec(confirmations), chain_id=chain_id)
-        key = await self._key_of(account, self._signers)
-        ledger = ledger_with(key, self._chain.url, spec)
-        self._opened.append(ledger)
-        return ledger
-
-    def reader(self) -> ChainReader:
-        reader = open_reader(self._chain.url, self._chain.spec())
-        self._opened.append(reader)
-        return reader
-
-    async def hold(self) -> None:
-        await self._chain.rpc("evm_setAutomine", False)
-
-    async def mine(self) -> None:
-        await self._chain.rpc("evm_mine")
-
-    async def close(self) -> None:
-        for ledger in self._opened:
-            await ledger.close()
-        await self._signers.aclose()
-        await self._chain.rpc("evm_setAutomine", True)
 
 
 @pytest.fixture(
@@ -407,17 +308,3 @@ async def test_a_ddo_is_unpacked_and_an_encrypted_one_is_said_to_be(
     assert found
     ddo = await reader.first_ddo(found)
     assert ddo == SetDDO(content=content, digest=(b"d" * 32).hex(), encrypted=flags > 1)
-
-
-def test_keys_are_read_as_secrets_hold_them() -> None:
-    raw = bytes.fromhex("11" * 32)
-    for text in (b"11" * 32, b"0x" + b"11" * 32 + b"\n", raw):
-        assert account_of(text).key == raw
-
-
-@pytest.mark.parametrize("text", [b"", b"secret", b"\xff" * 31, b"00" * 32])
-def test_a_bad_key_is_refused_without_being_repeated(text: bytes) -> None:
-    with pytest.raises(UserError, match="64 hex digits") as refused:
-        account_of(text)
-    assert "secret" not in str(refused.value)
-    assert refused.value.__suppress_context__

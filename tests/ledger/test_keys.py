@@ -13,6 +13,7 @@ from eth_account.signers.local import LocalAccount
 
 from posthuman.errors import UserError
 from posthuman.ledger import keyring
+from posthuman.ledger.account import account_of
 from posthuman.ledger.keyring import (
     KeyMaterial,
     KeyRing,
@@ -157,3 +158,17 @@ async def test_a_wrong_password_is_tried_once(counted: Counted) -> None:
     assert counted.opened == [wrong]
     right: Any = LocalMaterial(wrong.secret, PASSWORD.encode())
     assert (await ring.key("a100", right)).address == account.address
+
+
+def test_keys_are_read_as_secrets_hold_them() -> None:
+    raw = bytes.fromhex("11" * 32)
+    for text in (b"11" * 32, b"0x" + b"11" * 32 + b"\n", raw):
+        assert account_of(text).key == raw
+
+
+@pytest.mark.parametrize("text", [b"", b"secret", b"\xff" * 31, b"00" * 32])
+def test_a_bad_key_is_refused_without_being_repeated(text: bytes) -> None:
+    with pytest.raises(UserError, match="64 hex digits") as refused:
+        account_of(text)
+    assert "secret" not in str(refused.value)
+    assert refused.value.__suppress_context__
