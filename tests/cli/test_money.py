@@ -119,6 +119,21 @@ def test_no_such_service_and_no_such_asset(chain: Chain, buy: ANSWER) -> None:
     assert "has no NFT with the DID" in said(result)
 
 
+def test_where_the_ddo_can_not_be_read_a_service_is_named_by_its_place(
+    chain: Chain, buy: ANSWER
+) -> None:
+    owner, buyer = now(chain.new_account()), now(rich(chain, 5))
+    sale = at_a_rate(chain, owner.address, "1")
+    did = did_of(now(asset_of(chain, owner, sale, ddo=b"nobody can read this")).nft, CHAIN_ID)
+    result = buy(buyer, did, "--service", "infer", "--yes")
+    assert result.exit_code == 2
+    assert "no service that can be read" in said(result)
+    result = buy(buyer, did, "--service", "1", "--yes", "-o", "json")
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    assert (facts["serviceIndex"], list(facts["order"])) == (1, ["txId"])
+
+
 def test_a_node_of_another_chain_and_none_at_all(
     chain: Chain, environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,14 +41,16 @@ async def asset_of(
     sale: Sale = PLAIN,
     fee: MarketFee = NO_FEE,
     name: str = "A model",
+    ddo: bytes = b"",
 ) -> CreatedNFT:
-    """Published by a signer of its own, and the owner's from then on."""
+    """Published by a signer of its own, and the owner's from then on; `ddo`: one with all services
+    if empty."""
     digest = "sha256:" + "0" * 64
     said = Publication(publication_id=name, parents=(), manifest_digest=digest)
     async with chain.ledger() as ledger:
         created = await carried_out(ledger, await ledger.prepare_create(said, name, fee, sale))
-        ddo = in_clear(ddo_of(created.datatoken))
-        await carried_out(ledger, await ledger.prepare_metadata(created.nft, ddo))
+        metadata = in_clear(ddo or ddo_of(created.datatoken))
+        await carried_out(ledger, await ledger.prepare_metadata(created.nft, metadata))
         await carried_out(ledger, await ledger.prepare_transfer(created.nft, owner.address))
         found = await ledger.find(name)
     assert found and found.nft == created.nft

@@ -15,7 +15,7 @@ from posthuman.cli.evidence_commands import add_evidence_commands
 from posthuman.cli.gateway import gateway
 from posthuman.cli.options import (
     DEFAULT_WORKDIR,
-    ChainFile,
+    AnyEnvironment,
     ContextOption,
     Output,
     OutputOption,
@@ -221,7 +221,8 @@ def buy(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Pay without being asked again.")] = False,
     rpc: RpcOption = "",
-    environment: ChainFile = None,
+    environment: AnyEnvironment = None,
+    context: ContextOption = "",
     workdir: Workdir = DEFAULT_WORKDIR,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -230,7 +231,7 @@ def buy(
     from posthuman.cli.chain_place import ChainPlace
 
     wish = Wish(did=did, service=service, consumer=consumer)
-    place = ChainPlace(workdir=workdir, rpc_url=rpc, environment=environment)
+    place = ChainPlace(workdir=workdir, rpc_url=rpc, environment=environment, context=context)
     end_with(lambda: buy_service(wish, place, key_file, yes, output is Output.JSON))
 
 
@@ -238,7 +239,8 @@ def buy(
 def earnings(
     subject: Annotated[str, typer.Argument(help="A DID, or an address.")],
     rpc: RpcOption = "",
-    environment: ChainFile = None,
+    environment: AnyEnvironment = None,
+    context: ContextOption = "",
     workdir: Workdir = DEFAULT_WORKDIR,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -246,7 +248,7 @@ def earnings(
     from posthuman.cli.chain_place import ChainPlace
     from posthuman.cli.earnings import show_earnings
 
-    place = ChainPlace(workdir=workdir, rpc_url=rpc, environment=environment)
+    place = ChainPlace(workdir=workdir, rpc_url=rpc, environment=environment, context=context)
     end_with(lambda: show_earnings(subject, place, output is Output.JSON))
 
 

@@ -43,8 +43,13 @@ class Item(NamedTuple):
     """What is to be ordered, as the chain has it."""
 
     datatoken: str
-    service: str
+    service_id: str  # empty where the DDO can't be read
     place: int
+
+    @property
+    def service(self) -> str:
+        """For people."""
+        return self.service_id or f"service {self.place}"
 
 
 class Amount(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +88,7 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True):
 
     def facts(self, tx_id: str) -> dict[str, Any]:
         """All of it, for `-o json`."""
+        named = {"serviceId": self.item.service_id} if self.item.service_id else {}
         return {
             "did": self.wish.did,
             "service": self.item.service,
@@ -92,7 +98,7 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True):
             "payer": self.buyer,
             "consumer": self.consumer,
             "costs": [msgspec.to_builtins(cost) for cost in self.costs],
-            "order": {"txId": tx_id, "serviceId": self.item.service},
+            "order": {"txId": tx_id, **named},
         }
 
 
@@ -142,7 +148,8 @@ def choose(services: Sequence[ServiceFacts], wanted: str, did: str) -> ServiceFa
     raise UserError(
         f'{did} has no service "{wanted}": choose one of {names}'
         if services
-        else f"{did} offers no service that can be read: its DDO is encrypted, revoked or none"
+        else f"{did} offers no service that can be read: its DDO is encrypted, revoked or none. If "
+        "you know the service's place in it, name that: --service 0 is the first"
     )
 
 
@@ -158,6 +165,10 @@ def as_text(facts: dict[str, Any]) -> str:
         f'order: {{txId: "{facts["order"]["txId"]}", serviceId: {facts["order"]["serviceId"]}}}',
     ]
     return "\n".join(lines)
+
+
+def _flow(order: dict[str, str]) -> str:
+    return ", ".join(f"{name}: {json.dumps(value)}" for name, value in order.items())
 
 
 async def _bought(wish: Wish, chain: OpenChain, key: bytes, agreed: bool) -> dict[str, Any] | None:
@@ -183,7 +194,10 @@ async def item_of(reader: OceanReader, wish: Wish) -> Item:
     if creation is None:
         raise NotFound(f"chain {reader.chain_id} has no NFT with the DID {wish.did}")
     ddo = await reader.current_ddo(creation)
-    found = choose(services_in(ddo.content) if ddo else (), wish.service, wish.did)
+    services = services_in(ddo.content) if ddo else ()
+    if not services and wish.service.isdecimal():
+        return Item(creation.datatoken, "", int(wish.service))
+    found = choose(services, wish.service, wish.did)
     return Item(found.datatoken or creation.datatoken, found.id, found.index)
 
 

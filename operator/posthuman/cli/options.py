@@ -27,10 +27,6 @@ RpcOption = Annotated[
         "--rpc", envvar="POSTHUMAN_RPC_URL", help="A node's URL; default: the workdir's own chain."
     ),
 ]
-ChainFile = Annotated[
-    Path | None,
-    typer.Option("--environment", help="ComputeEnvironment (and Secrets): its chain."),
-]
 AnyEnvironment = Annotated[
     Path | None,
     typer.Option(
