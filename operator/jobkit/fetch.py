@@ -17,7 +17,7 @@ from jobkit.meter import Meter, Tally
 from jobkit.models import inspect_model, is_in_pickles, refuse_pickles
 from jobkit.objects import open_store
 from jobkit.origins import Origins
-from jobkit.own_code import accept_code, write_code
+from jobkit.own_code import accept_code, told_of_algorithm, write_code
 from jobkit.paths import safe_input_name, safe_relative
 from jobkit.plan import StagePlan
 from jobkit.preflight import estimate
@@ -62,12 +62,13 @@ async def _bring_code(plan: StagePlan, origins: Origins) -> StagedCode | None:
     if plan.algorithm is None:
         return None
     folder = Path(plan.transformations_dir)
-    found = await origins.of_algorithm(plan.algorithm)
-    if isinstance(found, bytes):
-        return accept_code(plan.algorithm, folder, [write_code(folder, found)])
-    meter = Meter("fetch", None)
-    files = [await _bring_file(folder / file.name, file, meter) for file in found.files]
-    return accept_code(plan.algorithm, folder, files)
+    with told_of_algorithm():
+        found = await origins.of_algorithm(plan.algorithm)
+        if isinstance(found, bytes):
+            return accept_code(plan.algorithm, folder, [write_code(folder, found)])
+        meter = Meter("fetch", None)
+        files = [await _bring_file(folder / file.name, file, meter) for file in found.files]
+        return accept_code(plan.algorithm, folder, files)
 
 
 def _report(staged: Staged, told: str) -> Report:

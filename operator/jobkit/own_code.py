@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from jobkit.errors import UserFault
+from jobkit.errors import Fault, UserFault
 from jobkit.origins import ALGORITHM_FILE
 from jobkit.plan import StageAlgorithm
 from jobkit.staged import StagedCode
 from jobkit.transfer import Received, disk_errors
 
+REASON_PREFIX = "Algorithm"
 EXECUTABLE = 0o755  # an entrypoint may be the file itself
+
+
+@contextmanager
+def told_of_algorithm() -> Iterator[None]:
+    """A fault in bringing the code says so in its reason, `AlgorithmForbidden` for one: whoever
+    reads it looks elsewhere than for a fault of the data."""
+    try:
+        yield
+    except Fault as fault:
+        if not fault.reason.startswith(REASON_PREFIX):
+            fault.reason = REASON_PREFIX + fault.reason.removeprefix("Input")
+            fault.args = (f"algorithm: {fault}",)
+        raise
 
 
 def write_code(folder: Path, code: bytes) -> Received:

@@ -225,6 +225,17 @@ async def test_a_provider_s_own_fault_is_tried_again_and_its_answer_is_told_nobo
     assert not any(secret in str(fault.value) for secret in ("your eyes", "token-", "0x"))
 
 
+async def test_what_is_wrong_with_the_code_is_told_apart_from_what_is_with_the_data(
+    server: ProviderServer, tmp_path: Path
+) -> None:
+    await prove(provider_of(server), tmp_path, [TEXT, CODE])
+    unpaid = bought(server, CODE, tx_id="0x" + "0e" * 32)
+    algorithm = StageAlgorithm(did=CODE, bought=unpaid)
+    with pytest.raises(UserFault, match="^algorithm: the provider refuses") as refused:
+        await staged(plan_of(tmp_path, [an_input(server)], algorithm))
+    assert refused.value.reason == "AlgorithmForbidden"
+
+
 async def test_user_data_goes_to_the_provider_as_it_stands(
     tokens: ProviderServer, tmp_path: Path
 ) -> None:
