@@ -18,6 +18,7 @@ BUDGET_SECONDS = {
     "cluster": 60,
     "contracts": 90,
     "environments": 5,
+    "gateway": 360,
     "jobkit": 60,
     "jobs": 30,
     "receipts": 20,
