@@ -33,7 +33,7 @@ MEBIBYTE = 1024 * 1024
 SAMPLE_SECONDS = 0.1
 GROWTH = 64 * MEBIBYTE  # the store's threads and what they hold, however many read
 GROWTH_A_DOWNLOAD = 3 * MEBIBYTE  # a piece read, a piece being sent, and what Python wastes
-DRIFT = 1.15  # of the peak from the downloads' first half to their second: flat means no more
+DRIFT = 1.1  # of the peak, from the second third of the downloads' time to the last
 START_SECONDS = 60.0
 
 
@@ -188,11 +188,11 @@ def peak(seen: Figures) -> int:
     return max(size for _, size in seen.resident)
 
 
-def halves(seen: Figures) -> tuple[int, int]:
-    """The peaks of the first and the second half of the time."""
-    middle = len(seen.resident) // 2
+def later_thirds(seen: Figures) -> tuple[int, int]:
+    """The peaks of the second and the last third of the time: all downloads have begun by then."""
+    third = len(seen.resident) // 3
     sizes = [size for _, size in seen.resident]
-    return max(sizes[:middle]), max(sizes[middle:])
+    return max(sizes[third : 2 * third]), max(sizes[2 * third :])
 
 
 def review(alone: Figures, together: Figures, load: Load) -> list[str]:
@@ -201,7 +201,7 @@ def review(alone: Figures, together: Figures, load: Load) -> list[str]:
     growth = peak(together) - peak(alone)
     if growth > GROWTH + load.downloads * GROWTH_A_DOWNLOAD:
         wrong.append(f"the downloads took {growth / MEBIBYTE:.0f} MiB")
-    earlier, later = halves(together)
+    earlier, later = later_thirds(together)
     if later > DRIFT * earlier:
         wrong.append("memory grew while the downloads went on")
     if alone.failures or together.failures:

@@ -56,6 +56,7 @@ async def sliced(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     async for piece in stream:
         for start in range(0, len(piece), SENT_AT_ONCE):
             yield piece[start : start + SENT_AT_ONCE]
+        del piece  # else it would lie in memory beside the next one
 
 
 async def closed(stream: AsyncIterator[bytes]) -> None:

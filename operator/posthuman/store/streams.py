@@ -63,5 +63,6 @@ class ObjectFiles:
                 piece = await read_range(self._objects, key, start, min(start + PIECE_BYTES, end))
             if not piece:
                 raise TransientError(f"{key!r} ends at {start} bytes, not {end}", "ObjectTooShort")
-            yield piece
             start += len(piece)
+            yield piece
+            del piece  # else it would lie in memory beside the next one
