@@ -85,6 +85,27 @@ async def test_the_publication_waits_for_its_provider_and_holds_nobody_up(
     assert [found.encrypted for found in nft.ddos] == [True]
 
 
+async def test_a_nonce_that_a_crash_left_reserved_doesnt_wait_for_the_provider(
+    provider: ProviderServer,
+) -> None:
+    """It would hold up every later publication of the signer's."""
+    world = World(providerUrl=provider.url)
+    key = world.add()
+    while not any(holder.endswith("/metadata") for holder in world.held()):
+        wire = Tripwire()
+        wire.at_name = "save_nonce_book"
+        with pytest.raises(Crash):
+            await world.publish(key, wire)
+    (reserved,) = world.held().values()
+    provider.faults += [(503, "busy")] * 100
+    await world.run_until(lambda _: bool(world.book().fillers), world.operator(), key)
+    assert world.book().fillers.keys() == {reserved}
+    provider.faults.clear()
+    await world.publish(key)
+    (nft,) = world.chain.nfts.values()
+    assert len(nft.ddos) == 1
+
+
 async def test_a_crash_after_signing_sends_what_was_signed(provider: ProviderServer) -> None:
     """Other bytes would be made a second time: the stored ones count."""
     world = World(providerUrl=provider.url)
