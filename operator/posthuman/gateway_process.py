@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import uvicorn
@@ -33,7 +33,8 @@ def serve(settings: GatewaySettings, log_level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=log_level.upper(), handlers=[handler])
-    asyncio.run(run(settings))
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when all is said
+        asyncio.run(run(settings))
 
 
 async def run(settings: GatewaySettings) -> None:

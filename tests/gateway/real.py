@@ -122,6 +122,11 @@ class Process:
         self._process = process
         self.url = f"http://{BIND_ANY}:{port}"
 
+    async def stop(self) -> int:
+        """SIGTERM, as Kubernetes does; the exit code."""
+        self._process.terminate()
+        return await self._process.wait()
+
     async def kill(self) -> None:
         """SIGKILL: nothing is said goodbye to."""
         if self._process.returncode is None:
