@@ -113,6 +113,8 @@ def test_an_ingress_needs_a_host() -> None:
     rendered = render(changed(ingress={"enabled": True, "host": "compute.example.org"}))
     (rule,) = rendered.one("Ingress", NAME)["spec"]["rules"]
     assert rule["host"] == "compute.example.org"
+    (container,) = rendered.one("Deployment", NAME)["spec"]["template"]["spec"]["containers"]
+    assert "--public-host=compute.example.org" in container["args"]
 
 
 def test_an_autoscaler_owns_the_number_of_replicas() -> None:
