@@ -316,6 +316,8 @@ class FakeLedger:
 
     async def nft_owner(self, nft: str) -> str:
         self._request("nft_owner")
+        if nft not in self.chain.nfts:
+            raise UserError(f"{nft}: no such contract", "ContractMissing")
         return self.chain.nfts[nft].owner
 
     def _request(self, name: str) -> None:

@@ -36,6 +36,7 @@ from posthuman.assets.observed import (
 )
 from posthuman.assets.publication_id import publication_id
 from posthuman.assets.review import review
+from posthuman.assets.standing import say_whether_it_stands, vanished
 from posthuman.assets.steps import (
     adopted,
     give_up,
@@ -64,6 +65,7 @@ def decide(seen: Observed, now: datetime) -> Decision:
         draft.look_again(_poll_seconds(seen))
     elif _is_published(seen) or (seen.asset.metadata.deletion_timestamp and not unresolved(seen)):
         _clean_up(seen, draft)
+        say_whether_it_stands(seen, draft)
     else:
         _advance(seen, draft)
     return draft.decision()
@@ -113,6 +115,9 @@ def _advance(seen: Observed, draft: Draft) -> None:
     elif _has_finalizer(seen) and seen.asset.status.epoch != seen.epoch:
         draft.update(epoch=seen.epoch)  # and nothing else: a stale leader's write is refused now
         draft.look_again(0)
+    elif seen.nft_missing and not seen.asset.metadata.deletion_timestamp:
+        draft.trouble(vanished(seen.asset))
+        give_up(seen, draft)
     elif seen.asset.metadata.deletion_timestamp and seen.open_record is None:
         draft.wait("Releasing", "its nonce is used up by a transfer to oneself, then it goes")
         draft.look_again(_poll_seconds(seen))

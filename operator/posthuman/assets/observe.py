@@ -59,12 +59,13 @@ class Observer:
         self._ledgers = ledgers
 
     async def observe(
-        self, asset: ModelAsset, idle_block: int | None = None
+        self, asset: ModelAsset, idle_block: int | None = None, rested: bool = False
     ) -> tuple[Observed, Ledger | None]:
         """What is seen, and the ledger to act on if it could be opened. While `idle_block` is the
-        latest, nothing more is looked at. Raises TransientError for the Kubernetes API alone."""
+        latest, nothing more is looked at; what is at rest is only if `rested`. Raises
+        TransientError for the Kubernetes API alone."""
         seen = Observed(asset=asset)
-        if _at_rest(asset):
+        if at_rest(asset) and not rested:
             return seen, None
         environment = await self._cluster.environment(asset.spec.environment_ref.name)
         if environment is None:
@@ -91,15 +92,20 @@ class Observer:
         book = await self._cluster.nonce_book(ledger.chain_id, ledger.signer)
         publication = publication_id(seen.asset, ledger.chain_id)
         seen = msgspec.structs.replace(seen, signer=ledger.signer, held=held_by(book, publication))
-        if is_true(seen.asset.status.conditions, "Published"):
+        if is_true(seen.asset.status.conditions, "Published") and not at_rest(seen.asset):
             return seen
         try:
             nonces = await ledger.nonces()
             _check_not_behind(seen.asset, nonces)
             seen = msgspec.structs.replace(seen, nonces=nonces)
+            if at_rest(seen.asset):
+                await ledger.nft_owner(seen.asset.status.nft)
+                return msgspec.structs.replace(seen, nft_missing=False)
             seen = await self._on_chain(seen, publication, ledger, book)
             return await self._with_manifest(seen, environment)
         except PosthumanError as error:
+            if error.reason == "ContractMissing" and seen.asset.status.nft:
+                return msgspec.structs.replace(seen, nft_missing=True)
             return _troubled(seen, error)
 
     async def _on_chain(
@@ -193,7 +199,7 @@ def _check_not_behind(asset: ModelAsset, nonces: SignerNonces) -> None:
         )
 
 
-def _at_rest(asset: ModelAsset) -> bool:
+def at_rest(asset: ModelAsset) -> bool:
     """Published or going, and nothing of it is held any more."""
     over = is_true(asset.status.conditions, "Published") or asset.metadata.deletion_timestamp
     return bool(over) and FINALIZER not in asset.metadata.finalizers

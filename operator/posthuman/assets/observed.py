@@ -64,6 +64,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     spent: Spent | None = None  # who used the open transaction's nonce, where it has no receipt
     facts: ChainFacts | None = None  # read where no receipt is to be waited for
     unchanged: bool = False  # no block since a whole look that saw nothing to do
+    nft_missing: bool | None = None  # the chain knows no such contract; None: not asked
     brought: bool = False  # this process has sent its bytes, and the node holds that nonce
     waited_seconds: float = 0.0  # for the open transaction
     next_seconds: float = 0.0  # that long its nonce has been the next to be mined

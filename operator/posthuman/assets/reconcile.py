@@ -15,7 +15,7 @@ from posthuman.assets.ancestry import ReaderOf
 from posthuman.assets.bookkeeping import Bookkeeper
 from posthuman.assets.decide import decide, troubled
 from posthuman.assets.nonces import holder
-from posthuman.assets.observe import LedgerOf, Observer, StoreOf, problem_of
+from posthuman.assets.observe import LedgerOf, Observer, StoreOf, at_rest, problem_of
 from posthuman.assets.observed import (
     AddFinalizer,
     Decision,
@@ -34,6 +34,7 @@ from posthuman.assets.observed import (
 from posthuman.assets.pacing import Pace
 from posthuman.assets.publication_id import publication_id
 from posthuman.assets.sealing import EncryptorOf, Sealer, SealingDelayed
+from posthuman.assets.standing import Looks
 from posthuman.assets.steps import unused_nonces
 from posthuman.assets.story import story
 from posthuman.chain import Transaction, UnsignedTransaction
@@ -60,6 +61,7 @@ class AssetReconciler:
         self._clock = clock
         self._books = Bookkeeper(cluster)
         self._pace = Pace(clock)
+        self._looks = Looks(clock)
         self._refused: set[str] = set()  # UIDs of assets of which the signer signs nothing
 
     async def reconcile(self, key: Key) -> float | None:
@@ -67,7 +69,9 @@ class AssetReconciler:
         asset = await self._cluster.asset(key)
         if asset is None:
             return None
-        seen, ledger = await self._observer.observe(asset, self._pace.idle_block(asset))
+        rested = at_rest(asset) and not asset.metadata.deletion_timestamp
+        due = rested and self._looks.is_due(asset)
+        seen, ledger = await self._observer.observe(asset, self._pace.idle_block(asset), due)
         seen = msgspec.structs.replace(
             seen,
             waited_seconds=self._pace.waited_seconds(seen),
@@ -80,6 +84,8 @@ class AssetReconciler:
         self._pace.looked(seen, decision)
         await self._write(asset, decision.status)
         await self._tidy(asset, decision, ledger)
+        if rested:
+            return self._looks.seconds_left(asset)
         return decision.requeue_after_seconds
 
     async def _act_on_chain(self, seen: Observed, decision: Decision, ledger: Ledger) -> Decision:
