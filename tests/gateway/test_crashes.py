@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from posthuman.api.job import Phase
 from posthuman.gateway.ports import JobAccess
 from posthuman.gateway.tending import tend
 from tests.fakes.crashing import Crash, Crashing
@@ -129,3 +130,31 @@ async def test_the_operators_writes_do_not_keep_a_job_from_being_stopped(
         answer = await client.put(COMPUTE, params=world.provider.query())
     assert answer.json()[0]["stopreq"] == 1
     assert world.only_job().spec.stop
+
+
+async def test_a_later_run_holds_its_order_though_an_earlier_one_was_deleted() -> None:
+    """The first run's name is free again then, and must not be taken beside the second."""
+    world = World()
+    async with world.client() as client:
+        await started(world, client)
+        first = world.only_job()
+        world.access.advance(first, phase=Phase.SUCCEEDED)
+        again = world.provider.start()
+        second = (await client.post(COMPUTE, json=again)).json()[0]["jobId"]
+        await world.access.delete_job(first.metadata.key)
+        answer = await client.post(COMPUTE, json=world.provider.start())
+        retried = await client.post(COMPUTE, json=again)
+    assert answer.json() == {"error": "`agreementId` already in use for other job."}
+    assert retried.json()[0]["jobId"] == second
+    assert world.only_job().metadata.name == second
+
+
+async def test_a_retry_after_the_jobs_end_is_no_new_run() -> None:
+    world = World()
+    body = world.provider.start()
+    async with world.client() as client:
+        first = await client.post(COMPUTE, json=body)
+        world.access.advance(world.only_job(), phase=Phase.SUCCEEDED)
+        again = await client.post(COMPUTE, json=body)
+    assert again.json()[0]["jobId"] == first.json()[0]["jobId"]
+    assert world.only_job().status.phase is Phase.SUCCEEDED

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
 from pathlib import PurePosixPath
 from urllib.parse import quote
-
-from litestar.response import Stream
 
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
@@ -17,6 +16,7 @@ from posthuman.gateway.ocean.arguments import AnyRequest, Arguments
 from posthuman.gateway.problems import Problem
 from posthuman.gateway.ranges import part_of
 from posthuman.gateway.service import Gateway
+from posthuman.gateway.streamed import Begun, Streamed
 
 REQUIRED = ("owner", "providerSignature", "nonce", "index", "jobId")
 BINARY = "application/octet-stream"
@@ -51,7 +51,7 @@ async def results_of(gateway: Gateway, job: ComputeJob) -> tuple[ResultFile, ...
         return ()  # their retention is over
 
 
-async def download(gateway: Gateway, job: ComputeJob, index: int, request: AnyRequest) -> Stream:
+async def download(gateway: Gateway, job: ComputeJob, index: int, request: AnyRequest) -> Streamed:
     """Raises Problem: 404 where there is no such result, 416 for a range that isn't in it."""
     environment, results = environment_of(gateway, job), await results_of(gateway, job)
     if not results or environment is None:
@@ -64,7 +64,7 @@ async def download(gateway: Gateway, job: ComputeJob, index: int, request: AnyRe
     files = await gateway.files_of(environment)
     stream = files.stream(found.key, part.start, part.end)
     headers = part.headers | headers_of(found) | {"ETag": etag}
-    return Stream(await _begun(stream, job), status_code=part.status, headers=headers)
+    return Streamed(await _begun(stream, job), headers, part.status)
 
 
 def headers_of(found: ResultFile) -> dict[str, str]:
@@ -91,16 +91,11 @@ def disposition(name: str) -> str:
     return f"attachment;filename=\"{plain}\";filename*=UTF-8''{quote(name, safe='')}"
 
 
-async def _begun(stream: AsyncIterator[bytes], job: ComputeJob) -> AsyncIterator[bytes]:
+async def _begun(stream: AsyncIterator[bytes], job: ComputeJob) -> Begun:
     """The stream, once its first piece is there: an error before that is still an answer."""
+    first = asyncio.ensure_future(anext(stream, b""))
     try:
-        first = await anext(stream, b"")
+        await first
     except NotFound as error:
         raise Problem(404, f"No results for job {job.metadata.name}") from error
-
-    async def pieces() -> AsyncIterator[bytes]:
-        yield first
-        async for piece in stream:
-            yield piece
-
-    return pieces()
+    return Begun(first, stream)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from litestar import Response, Router, delete, get, post, put
-from litestar.response import Stream
 
 import posthuman
 from posthuman.api.job import FINISHED, ComputeJob
@@ -30,6 +29,7 @@ from posthuman.gateway.ocean.status import brief_of
 from posthuman.gateway.ocean.story import WAITING, status_object
 from posthuman.gateway.problems import OCEAN_PREFIX, Problem
 from posthuman.gateway.service import Gateway, Injected
+from posthuman.gateway.streamed import Streamed
 
 SOFTWARE = "Operator service"
 SIGNED = ("owner", "providerSignature", "nonce")
@@ -103,7 +103,7 @@ async def running_jobs(gateway: Injected) -> Answer:
 
 
 @get("/getResult")
-async def get_result(gateway: Injected, request: AnyRequest) -> Stream:
+async def get_result(gateway: Injected, request: AnyRequest) -> Streamed:
     """One file of the results."""
     arguments = await arguments_of(request)
     require(results.REQUIRED, arguments, "GET:/getResult")

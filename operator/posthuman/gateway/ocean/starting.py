@@ -51,19 +51,32 @@ async def start(
     models = _models(gateway, environment)
     made = translate(stage, purchase, environment, gateway.clock.now(), models)
     await bind(gateway, signer, changes=True)
-    runs = _earlier_runs(gateway, purchase)
+    known = [job for job in gateway.access.jobs() if _is_run(job, gateway, purchase)]
+    for job in known:
+        if await _settled(gateway, await _fresh(gateway, job), signer):
+            return job
+    runs = sum(job.status.phase in FINISHED for job in known)
     while runs < MAX_RUNS:
         key = Key(gateway.settings.namespace, job_name(purchase, runs))
-        job = await _existing(gateway, key) or await _make(gateway, key, made, purchase, signer)
-        if job is None:
+        found = await _existing(gateway, key) or await _make(gateway, key, made, purchase, signer)
+        if found is None:
             continue  # it was made or deleted at this very moment: look again
-        if job.metadata.annotations.get(ANNOTATION_REQUEST) == signer.request.digest:
-            await _own_secrets(gateway, job)
-            return job
-        if job.status.phase not in FINISHED:
-            raise Problem(400, IN_USE)
+        if await _settled(gateway, found, signer):
+            return found
         runs += 1
     raise Problem(400, f"this order was used for {MAX_RUNS} runs; buy a new one")
+
+
+async def _settled(gateway: Gateway, job: ComputeJob | None, signer: Signer) -> bool:
+    """Whether it is this request's own. Raises Problem where it is another's that isn't over."""
+    if job is None:
+        return False
+    if job.metadata.annotations.get(ANNOTATION_REQUEST) == signer.request.digest:
+        await _own_secrets(gateway, job)
+        return True
+    if job.status.phase not in FINISHED:
+        raise Problem(400, IN_USE)
+    return False
 
 
 def _models(gateway: Gateway, environment: ComputeEnvironment) -> frozenset[str]:
@@ -103,30 +116,27 @@ def job_name(purchase: Purchase, runs: int) -> str:
     return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
 
-def _earlier_runs(gateway: Gateway, purchase: Purchase) -> int:
-    """Finished ones that are still known; the first free name is looked for from there."""
-    return sum(
-        job.status.phase in FINISHED and _same_order(job, purchase)
-        for job in gateway.access.jobs()
-        if job.metadata.namespace == gateway.settings.namespace
-    )
-
-
-def _same_order(job: ComputeJob, purchase: Purchase) -> bool:
+def _is_run(job: ComputeJob, gateway: Gateway, purchase: Purchase) -> bool:
     order = job.spec.order
     return (
         order is not None
+        and job.metadata.namespace == gateway.settings.namespace
         and order.chain_id == purchase.chain_id
         and order.agreement_id.lower() == purchase.agreement_id.lower()
     )
 
 
 async def _existing(gateway: Gateway, key: Key) -> ComputeJob | None:
-    """The cache may lag behind the job's end, so what it shows as unfinished is asked for."""
+    """The cache may lag behind the job's making, so its absence is confirmed."""
     seen = gateway.access.seen_job(key)
-    if seen is not None and seen.status.phase in FINISHED:
-        return seen
-    return await gateway.access.job(key)
+    return await _fresh(gateway, seen) if seen else await gateway.access.job(key)
+
+
+async def _fresh(gateway: Gateway, job: ComputeJob) -> ComputeJob | None:
+    """The cache may lag behind the job's end, so what it shows as unfinished is asked for."""
+    if job.status.phase in FINISHED:
+        return job
+    return await gateway.access.job(job.metadata.key)
 
 
 async def _make(
