@@ -73,9 +73,10 @@ async def test_exit_code_is_the_programs(tmp_path: Path, code: str, expected: in
 
 
 async def test_sigterm_gives_time_to_save(tmp_path: Path) -> None:
+    """The handler writes to the file itself: it may interrupt the print of "ready"."""
     code = (
-        "import signal, time\n"
-        "def save(*_):\n    print('saved', flush=True); raise SystemExit(7)\n"
+        "import os, signal, time\n"
+        "def save(*_):\n    os.write(1, b'saved\\n'); raise SystemExit(7)\n"
         "signal.signal(signal.SIGTERM, save); print('ready', flush=True); time.sleep(600)"
     )
     process, lines = await start(tmp_path, code)
