@@ -14,7 +14,7 @@ from rich.console import Console
 from jobkit.manifest import MANIFEST_NAME, Manifest, digest_of, encode_manifest
 from posthuman.assets.ddo import in_clear
 from posthuman.assets.did import did_of
-from posthuman.assets.lineage import Ancestor, Tracer
+from posthuman.assets.lineage import Ancestor, Tracer, recorded
 from posthuman.assets.lineage_svg import lineage_svg
 from posthuman.assets.lineage_tree import lineage_tree
 from posthuman.assets.lineage_words import everyone, unchecked
@@ -68,7 +68,8 @@ class Family:
 
 def _manifest(name: str, models: Sequence[str]) -> Manifest:
     """Of a training; of an upload if there are no models."""
-    inputs = tuple({"name": "model", "kind": "model", "did": did} for did in models)
+    kept = {"name": "model", "kind": "model", "manifestDigest": "sha256:" + "d" * 64}
+    inputs = tuple({**kept, "did": did} for did in models)
     algorithm = {"name": "train", "version": "1", "digest": ALGORITHM} if models else {}
     return msgspec.structs.replace(MANIFEST, created_at=name, inputs=inputs, algorithm=algorithm)
 
@@ -180,6 +181,17 @@ async def test_without_its_manifest_a_claim_is_followed_and_said_to_be_unchecked
     found = await family.tracer(with_store=False).trace(did)
     assert not found.parents[0].problem
     assert "whether they were trained from the parents that they claim" in unchecked(found)
+
+
+async def test_data_that_a_provider_sold_is_no_parent() -> None:
+    """It has a DID, and no manifest of ours: nobody here has its custody."""
+    sold = {"name": "text", "kind": "dataset", "did": "did:op:" + "8" * 64, "sha256": "0" * 64}
+    manifest = _manifest("sold", [])
+    assert recorded(msgspec.structs.replace(manifest, inputs=(sold,))) == ()
+    family = Family()
+    base = await family.publish("gpt2")
+    inputs = (*_manifest("sold", [base]).inputs, sold)
+    assert recorded(msgspec.structs.replace(manifest, inputs=inputs)) == (base,)
 
 
 async def test_a_parent_that_the_chain_leaves_out_is_told() -> None:

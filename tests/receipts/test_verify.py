@@ -8,6 +8,8 @@ import msgspec
 import pytest
 from eth_account.messages import SignableMessage
 
+from jobkit.manifest import digest_of, encode_manifest
+from posthuman.api.job import InputRecord, Results
 from posthuman.errors import NotFound, UserError
 from posthuman.receipts.content import Mismatch
 from posthuman.receipts.issue import issued
@@ -228,3 +230,24 @@ async def test_nothing_is_signed_for_other_inputs_than_were_accepted(world: Worl
         )
     with pytest.raises(UserError, match="not the one that was exported"):
         await issued(finished, results, manifest, "sha256:" + "0" * 64, signer())
+
+
+async def test_data_that_a_provider_sold_is_not_looked_for_among_our_publications(
+    world: World,
+) -> None:
+    """Its DID is somebody else's NFT, or another chain's, and has no manifest here."""
+    sold = {"name": "text", "kind": "dataset", "did": "did:op:" + "8" * 64, "sha256": "0" * 64}
+    manifest, digest = await world.store.manifest(PREFIX)
+    finished = world.finished(builders.job(), manifest, digest)
+    wider = msgspec.structs.replace(manifest, inputs=(*manifest.inputs, sold))
+    raw = encode_manifest(wider)
+    await world.store.put(f"{PREFIX}/manifest.json", raw)
+    bought = InputRecord(name="text", kind="dataset", did=sold["did"])
+    results = Results(uri="s3://x", prefix=PREFIX, manifest_digest=digest_of(raw))
+    status = msgspec.structs.replace(
+        finished.status, inputs=(*finished.status.inputs, bought), asset=None, results=results
+    )
+    job = msgspec.structs.replace(finished, status=status)
+    content = await issued(job, results, wider, results.manifest_digest, signer())
+    found = await world.verifier().receipt(content)
+    assert found.models == (world.alice,)

@@ -171,15 +171,16 @@ def prefix_in(ddo: bytes) -> str:
 
 def _forgery(parent: str, manifest: Manifest | None) -> str:
     """Why a claimed parent is none; empty if it is one, or if only the chain can be asked."""
-    if manifest is None or parent in _recorded(manifest):
+    if manifest is None or parent in recorded(manifest):
         return ""
     return "forged parent: not among the inputs that the manifest records"
 
 
 def _unsaid(claimed: tuple[str, ...], manifest: Manifest | None) -> tuple[str, ...]:
-    return tuple(did for did in _recorded(manifest) if did not in claimed) if manifest else ()
+    return tuple(did for did in recorded(manifest) if did not in claimed) if manifest else ()
 
 
-def _recorded(manifest: Manifest) -> tuple[str, ...]:
-    """DIDs of the models that the job was given."""
-    return tuple(dict.fromkeys(found["did"] for found in manifest.inputs if found.get("did")))
+def recorded(manifest: Manifest) -> tuple[str, ...]:
+    """DIDs of the assets that the job was given: what a provider sold has no manifest here."""
+    given = (found for found in manifest.inputs if found.get("did") and found.get("manifestDigest"))
+    return tuple(dict.fromkeys(found["did"] for found in given))

@@ -51,7 +51,7 @@ class Verifier:
         if said.chain_id != self._reader.chain_id:
             raise Mismatch(f"chain: the receipt is of chain {said.chain_id}")
         await self._on_chain(said)
-        models = tuple(found["did"] for found in said.inputs if found.get("did"))
+        models = tuple(found["did"] for found in _published(said))
         found = await self._in_store(self._store, said)
         return msgspec.structs.replace(found, signer=signed.signer, asset=said.asset, models=models)
 
@@ -108,7 +108,7 @@ class Verifier:
     async def _on_chain(self, said: Receipt) -> None:
         """The asset and the input models have the manifests on chain that the receipt names."""
         named = [
-            (f"input {i.get('name')}", i.get("did"), i.get("manifestDigest")) for i in said.inputs
+            (f"input {i.get('name')}", i["did"], i["manifestDigest"]) for i in _published(said)
         ]
         for part, did, digest in [("asset", said.asset, said.manifest), *named]:
             if did and (await self._creation(did)).publication.manifest_digest != digest:
@@ -123,6 +123,11 @@ class Verifier:
                 f"publisher: {did} was made by {creation.creator}, not the environment's key"
             )
         return creation
+
+
+def _published(said: Receipt) -> list[dict[str, str]]:
+    """Inputs that were published here: what a provider sold has a DID, and no manifest of ours."""
+    return [found for found in said.inputs if found.get("did") and found.get("manifestDigest")]
 
 
 async def _manifest(store: ResultStore, prefix: str, digest: str) -> Manifest:
