@@ -118,6 +118,24 @@ def test_files_by_url_are_as_secret_as_their_urls() -> None:
     assert found.input_ids == (DATA_DID,)
 
 
+def test_what_providers_before_v4_sent_is_still_a_job() -> None:
+    """The example of operator-service's own tests: URLs, no orders, no checksum."""
+    algorithm = {
+        "id": ALGORITHM_DID,
+        "url": "https://raw.githubusercontent.com/oceanprotocol/test-algorithm/algo.js",
+        "rawcode": "console.log('this is a test')",
+        "container": {"entrypoint": "node $ALGO", "image": "node", "tag": "10"},
+    }
+    output = {"owner": BOB, "publishOutput": True, "publishAlgorithmLog": True}
+    urls = ["https://data.ok.gov/codes_3.csv"]
+    found = translated(
+        algorithm=algorithm, output=output, input=[{"id": DATA_DID, "index": 0, "url": urls}]
+    )
+    assert found.secret["algorithm"] == b"console.log('this is a test')"
+    assert found.spec.algorithm.container == Container(image="node:10", entrypoint="node $ALGO")
+    assert (found.algorithm_id, found.input_ids) == (ALGORITHM_DID, (DATA_DID,))
+
+
 @pytest.mark.parametrize(
     ("compute", "limit", "valid_for", "timeout"),
     [

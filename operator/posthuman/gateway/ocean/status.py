@@ -43,9 +43,17 @@ UPLOAD_FAILED = State(62, "Publishing results failed")
 FINISHED_STATE = State(70, "Job finished")
 
 NOT_STOPPED, STOP_ASKED, TIMED_OUT = 0, 1, 2
-DEADLINE_REASONS = frozenset({"DeadlineExceeded", "OrderExpired", "OrderUsedUp"})
-ALGORITHM_WORDS = ("Algorithm", "Builtin", "Image", "Container", "RawCode", "Program", "Parameter")
-PULL_WORDS = ("ErrImage", "ImagePull", "InvalidImageName", "ImageInspect")
+DEADLINE_REASONS = frozenset({"DeadlineExceeded", "PaidTimeOver"})
+# In the reasons of refusals and of staging: what they are about, where it isn't the data.
+ALGORITHM_WORDS = (
+    "Algorithm",
+    "Image",
+    "Container",
+    "RawCode",
+    "Entrypoint",
+    "Command",
+    "Parameter",
+)
 
 
 def state_of(job: ComputeJob) -> State:
@@ -84,7 +92,7 @@ def _ended(job: ComputeJob) -> State:
 
 
 def _not_provisioned(reason: str) -> State:
-    of_algorithm = reason.startswith(ALGORITHM_WORDS) or any(word in reason for word in PULL_WORDS)
+    of_algorithm = any(word in reason for word in ALGORITHM_WORDS)
     return ALGORITHM_PROVISIONING_FAILED if of_algorithm else DATA_FAILED
 
 
@@ -92,9 +100,9 @@ def stop_request(job: ComputeJob) -> int:
     """0 none, 1 stop asked, 2 its time is over."""
     if job.spec.stop:
         return STOP_ASKED
-    if job.status.phase is Phase.FAILED and reason_of(job) in DEADLINE_REASONS:
-        return TIMED_OUT
-    return NOT_STOPPED
+    ran = any(attempt.started_at for attempt in job.status.attempts)
+    over = job.status.phase is Phase.FAILED and reason_of(job) in DEADLINE_REASONS
+    return TIMED_OUT if ran and over else NOT_STOPPED
 
 
 def reason_of(job: ComputeJob) -> str:
