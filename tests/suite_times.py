@@ -15,6 +15,7 @@ BUDGET_SECONDS = {
     "assets": 450,
     "chart": 60,
     "cli": 210,
+    "client": 40,
     "cluster": 60,
     "contracts": 90,
     "environments": 5,
