@@ -159,6 +159,7 @@ class Adapters(Generic[Material, Opened]):
         if known and known[0] == version and _seconds(known[1], now) < REREAD_SECONDS:
             return known[3]
         material = await self._read(environment)
+        known = self._known.get(name)  # another pass may have opened it while we read
         same = known is not None and known[2] == material
         opened = known[3] if known is not None and same else self._open(material)
         self._known[name] = (version, now, material, opened)

@@ -5,6 +5,8 @@ Its chain and signer can't be changed otherwise, so this is how an admin correct
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from posthuman.api.environment import ComputeEnvironment
@@ -23,3 +25,18 @@ async def test_a_namesake_gets_adapters_of_its_own() -> None:
     new = msgspec.structs.replace(new, metadata=msgspec.structs.replace(new.metadata, uid="u2"))
     assert await adapters.of(old) == "opened s3://old/x"
     assert await adapters.of(new) == "opened s3://new/x"
+
+
+async def test_passes_that_ask_at_once_share_one_adapter() -> None:
+    opened: list[str] = []
+
+    async def slowly(found: ComputeEnvironment) -> str:
+        await asyncio.sleep(0)
+        return found.spec.store.url
+
+    def open_one(url: str) -> int:
+        opened.append(url)
+        return len(opened)
+
+    adapters, found = Adapters(HeldClock(), slowly, open_one), environment()
+    assert await asyncio.gather(adapters.of(found), adapters.of(found)) == [1, 1]
