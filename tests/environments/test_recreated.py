@@ -39,4 +39,5 @@ async def test_passes_that_ask_at_once_share_one_adapter() -> None:
         return len(opened)
 
     adapters, found = Adapters(HeldClock(), slowly, open_one), environment()
-    assert await asyncio.gather(adapters.of(found), adapters.of(found)) == [1, 1]
+    both = await asyncio.gather(adapters.of(found), adapters.of(found))
+    assert list(both) == [1, 1]
