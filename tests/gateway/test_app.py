@@ -80,3 +80,21 @@ async def test_metrics_tell_routes_and_not_paths() -> None:
         await client.get("/api/v1/operator/runningjobs")
         page = (await client.get("/metrics")).text
     assert 'route="/api/v1/operator/runningjobs",status="200"' in page
+
+
+@pytest.mark.parametrize(
+    ("route", "status"),
+    [
+        ("/api/v1/operator/compute", 400),
+        ("/api/v1/operator/nothing", 404),
+        ("/nothing", 404),
+    ],
+)
+async def test_refusals_are_logged_with_their_status(
+    caplog: pytest.LogCaptureFixture, route: str, status: int
+) -> None:
+    caplog.set_level(logging.INFO, "posthuman.gateway.access")
+    async with World().client() as client:
+        assert (await client.get(route)).status_code == status
+    request = json.loads(JsonLines().format(caplog.records[-1]))["request"]
+    assert (request["path"], request["status"]) == (route, status)

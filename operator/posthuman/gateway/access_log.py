@@ -20,6 +20,7 @@ from posthuman.gateway.metrics import GatewayMetrics
 logger = logging.getLogger("posthuman.gateway.access")
 
 LOGGED_ARGUMENTS = frozenset({"jobId", "agreementId", "owner", "index", "chainId", "limit"})
+SEEN = "posthuman_access_log"  # in the scope's state: this request is logged here
 MAX_ARGUMENT_CHARS = 100
 QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})  # probes say nothing new
 
@@ -35,6 +36,7 @@ class AccessLog(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Count what passes."""
         entry = _Entry(scope)
+        scope["state"][SEEN] = True
 
         async def counted(message: Message) -> None:
             entry.sees(message)
@@ -43,6 +45,13 @@ class AccessLog(ASGIMiddleware):
         try:
             await next_app(scope, receive, counted)
         finally:
+            entry.log(self._metrics)
+
+    async def log_unrouted(self, error: Exception, scope: Scope) -> None:
+        """Litestar's `after_exception`: a request that no route takes passes no middleware."""
+        if scope["type"] == ScopeType.HTTP and SEEN not in scope["state"]:
+            entry = _Entry(scope)
+            entry.refused(error)
             entry.log(self._metrics)
 
 
@@ -62,6 +71,10 @@ class _Entry:
         elif message["type"] == "http.response.body":
             self._bytes += len(message["body"])
             self._complete = not message.get("more_body", False)
+
+    def refused(self, error: Exception) -> None:
+        self._status = getattr(error, "status_code", 500)
+        self._complete = True
 
     def log(self, metrics: GatewayMetrics) -> None:
         seconds = time.monotonic() - self._began

@@ -31,17 +31,16 @@ def create_app(gateway: Gateway, *, debug: bool = False) -> Litestar:
     def the_gateway() -> Gateway:
         return gateway
 
-    limits = gateway.settings.limits
+    limits, access_log = gateway.settings.limits, AccessLog(gateway.metrics)
     return Litestar(
         route_handlers=[*ROUTERS, people_router(gateway), openapi_json, docs],
         dependencies={"gateway": Provide(the_gateway, sync_to_thread=False)},
         exception_handlers={PosthumanError: answer_problem, Exception: answer_problem},
         middleware=[
-            AccessLog(gateway.metrics),
-            SlowClients(
-                limits.idle_receive_seconds, limits.idle_send_seconds, limits.body_seconds
-            ),
+            access_log,
+            SlowClients(limits.idle_receive_seconds, limits.idle_send_seconds, limits.body_seconds),
         ],
+        after_exception=[access_log.log_unrouted],
         before_request=refuse_deep_body,
         request_max_body_size=limits.body_bytes,
         lifespan=[tending(gateway)],
