@@ -200,9 +200,16 @@ async def test_stopping_by_owner_alone_stops_all_of_them() -> None:
     world = World()
     async with world.client() as client:
         await started(world, client)
-        await started(world, client, agreementId="0xother")
+        over = world.access.advance(world.only_job(), phase=Phase.SUCCEEDED)
+        for order in ("0xother", "0xthird"):
+            await started(world, client, agreementId=order)
         answer = await client.put(COMPUTE, json=world.provider.query())
-    assert [one["stopreq"] for one in answer.json()] == [1, 1]
+        stops = {one["jobId"]: one["stopreq"] for one in answer.json()}
+        again = world.provider.query(job_id=over.metadata.name)
+        named = await client.put(COMPUTE, json=again)
+    assert stops.pop(over.metadata.name) == 0
+    assert list(stops.values()) == [1, 1]
+    assert named.json()[0]["stopreq"] == 1
 
 
 async def test_running_jobs_are_told_to_anybody_in_few_words() -> None:

@@ -151,7 +151,13 @@ async def _stop(
     wanted = finding.wanted_of(arguments)
     signer = await _signer(gateway, request, arguments, changes=True)
     found = finding.find_jobs(gateway, wanted, signer)
-    stopped = [await stopping.stop(gateway, job, remove=remove) for job in found]
+    named = bool(wanted.job_id or wanted.agreement_id)
+    stopped = [
+        await stopping.stop(gateway, job, remove=remove)
+        if named or job.status.phase not in FINISHED
+        else job  # of all that an owner ever had, only what isn't over is written
+        for job in found
+    ]
     return [job for job in stopped if job is not None]
 
 
