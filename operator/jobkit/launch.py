@@ -13,6 +13,9 @@ from collections.abc import Callable, Mapping
 from math import ceil
 from pathlib import Path
 from types import FrameType
+from typing import Any
+
+import msgspec
 
 from jobkit.errors import WorldFault
 from jobkit.plan import LaunchPlan
@@ -23,6 +26,7 @@ from jobkit.tee import Tee
 RANK_ENV = "JOB_COMPLETION_INDEX"  # set by an Indexed Job
 POD_IP_ENV = "POD_IP"
 NOT_FOUND_EXIT_CODE = 127
+MAX_PROGRESS_BYTES = 2048  # half of what a report may have
 REASON = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 
 
@@ -161,7 +165,7 @@ def shell_exit_code(returncode: int) -> int:
 
 def report_of(exit_code: int, tee: Tee, stopped: bool) -> Report:
     """Why the algorithm ended: its own words first, then what the exit code says."""
-    details = {"exitCode": exit_code}
+    details = _details(exit_code, tee)
     if exit_code == 0:
         return Report(reason="Completed", message="the algorithm ended", details=details)
     if failure := tee.failure:
@@ -176,6 +180,15 @@ def report_of(exit_code: int, tee: Tee, stopped: bool) -> Report:
         message=f"{message}. Last output:\n{tail}" if tail else message,
         details=details,
     )
+
+
+def _details(exit_code: int, tee: Tee) -> dict[str, Any]:
+    """With the last progress: whoever looks only now has not followed the log."""
+    details: dict[str, Any] = {"exitCode": exit_code}
+    progress = msgspec.to_builtins(tee.progress) if tee.progress else None
+    if progress and len(msgspec.json.encode(progress)) <= MAX_PROGRESS_BYTES:
+        details["progress"] = progress
+    return details
 
 
 def _by_exit_code(exit_code: int, stopped: bool) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from collections import deque
 from pathlib import Path
 from typing import BinaryIO
 
-from jobkit.progress import FailureLine, parse_line
+from jobkit.progress import FailureLine, ProgressLine, parse_line
 
 MAX_LINE_BYTES = 64 * 1024  # a longer line is passed on in pieces
 LAST_LINES = 8
@@ -17,12 +17,14 @@ LAST_LINE_CHARACTERS = 400
 class Tee:
     """Copies a pipe to stdout and a log file; a sink that fails is dropped, the pipe never stalls.
 
-    `failure` is the first failure line seen, `last_lines` the end of the free text.
+    `failure` is the first failure line seen, `progress` the last one of its kind, `last_lines` the
+    end of the free text.
     """
 
     def __init__(self, log_file: Path) -> None:
         self._log_file = log_file
         self.failure: FailureLine | None = None
+        self.progress: ProgressLine | None = None
         self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
 
     def copy(self, pipe: BinaryIO) -> None:
@@ -39,7 +41,9 @@ class Tee:
         said = parse_line(line)
         if isinstance(said, FailureLine):
             self.failure = self.failure or said
-        elif said is None and line:
+        elif isinstance(said, ProgressLine):
+            self.progress = said
+        elif line:
             self.last_lines.append(line[:LAST_LINE_CHARACTERS])
 
 

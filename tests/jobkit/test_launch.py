@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -58,6 +59,23 @@ def test_ends_with_the_algorithms_exit_code_and_last_words(tmp_path: Path) -> No
     assert "code 7" in done.report.message
     assert "no such column: text" in done.report.message
     assert done.report.details == {"exitCode": 7}
+
+
+def test_the_last_progress_is_told_at_the_end(tmp_path: Path) -> None:
+    lines = [
+        '{"posthuman": "progress", "percent": 50, "step": 5}',
+        '{"posthuman": "progress", "percent": 100, "step": 10, "metrics": {"loss": 2.5}}',
+    ]
+    done = launched(f"print({lines[0]!r}); print({lines[1]!r}); print('bye')", tmp_path)
+    told = done.report.details["progress"]
+    assert (told["percent"], told["step"], told["metrics"]) == (100.0, 10, {"loss": 2.5})
+
+
+def test_progress_that_is_too_long_for_a_report_is_left_out(tmp_path: Path) -> None:
+    metrics = {"m" * 60 + str(number): 1.0 for number in range(60)}
+    line = json.dumps({"posthuman": "progress", "percent": 1, "metrics": metrics})
+    done = launched(f"print({line!r})", tmp_path)
+    assert done.report.details == {"exitCode": 0}
 
 
 def test_the_algorithms_own_reason_wins(tmp_path: Path) -> None:

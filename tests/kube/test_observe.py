@@ -56,6 +56,22 @@ def test_why_a_pod_is_not_scheduled() -> None:
     assert (state.state, state.reason, state.message) == ("Pending", "Unschedulable", message)
 
 
+def test_who_looks_only_at_the_end_learns_how_far_it_came() -> None:
+    line = {"percent": 100.0, "step": 60, "metrics": {"loss": 2.5}}
+    report = Report(reason="Completed", details={"exitCode": 0, "progress": line})
+    pod = pod_body(phase="Succeeded", index=0, main=ended(message=encode_report(report).decode()))
+    state = observe(job_body("run-1", 1, "run", 1, COMPLETE), pod)
+    assert state.progress == Progress(
+        percent=100.0, step=60, metrics={"loss": 2.5}, updated_at=state.ended_at
+    )
+
+
+def test_what_is_no_progress_is_none() -> None:
+    report = Report(reason="Completed", details={"progress": {"percent": "all"}})
+    pod = pod_body(phase="Succeeded", index=0, main=ended(message=encode_report(report).decode()))
+    assert observe(job_body("run-1", 1, "run", 1, COMPLETE), pod).progress is None
+
+
 def test_success_carries_the_report_of_rank_0() -> None:
     report = Report(reason="Staged", details={"inputs": 2})
     message = encode_report(report).decode()

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import msgspec
+
+from jobkit.progress import ProgressLine
 from jobkit.report import Report, decode_report
 from posthuman.api.job import Progress
 from posthuman.api.meta import LABEL_ATTEMPT
@@ -51,6 +54,7 @@ def step_state(job: SeenJob, pods: Sequence[SeenPod], progress: Progress | None)
     pods = sorted(pods, key=lambda pod: pod.index)
     state = _state(job, pods)
     why = _why(state, job, pods)
+    ended_at = _ended_at(job, pods) if state in ("Succeeded", "Failed") else ""
     return StepState(
         name=job.metadata.name,
         role=Role(job.metadata.role),
@@ -58,15 +62,26 @@ def step_state(job: SeenJob, pods: Sequence[SeenPod], progress: Progress | None)
         state=state,
         created_at=job.metadata.creation_timestamp,
         started_at=_started_at(job, pods),
-        ended_at=_ended_at(job, pods) if state in ("Succeeded", "Failed") else "",
+        ended_at=ended_at,
         exit_code=why.exit_code,
         report=why.report,
         reason=why.reason,
         message=why.message,
-        progress=progress,
+        progress=_reported(why.report, ended_at) or progress,
         live_pods=sum(not pod.finished for pod in pods),
         terminating=job.metadata.deletion_timestamp is not None,
     )
+
+
+def _reported(report: Report | None, ended_at: str) -> Progress | None:
+    """How far it came, as its launcher says at the end: nobody may have followed the log."""
+    if report is None or "progress" not in report.details:
+        return None
+    try:
+        line = msgspec.convert(report.details["progress"], ProgressLine)
+    except msgspec.ValidationError:  # a container of somebody's own wrote that
+        return None
+    return Progress(**msgspec.structs.asdict(line), updated_at=ended_at)
 
 
 def _state(job: SeenJob, pods: Sequence[SeenPod]) -> State:
