@@ -14,7 +14,7 @@ from eth_utils.crypto import keccak
 
 from posthuman.ledger.account import DEV_KEYS  # anvil's well-known ones
 from posthuman.ports import Clock
-from tests.builders import ALICE, BOB
+from tests.builders import BOB
 
 DATA_DID = "did:op:" + "d" * 64
 ALGORITHM_DID = "did:op:" + "a" * 64
@@ -135,6 +135,3 @@ def raw_algorithm(**more: Any) -> Body:
         "container": container(),
         **more,
     }
-
-
-STRANGER_OWNER = ALICE

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from posthuman.api.job import Phase
+from posthuman.errors import Conflict
 from posthuman.gateway.ports import JobAccess
 from posthuman.gateway.tending import tend
 from tests.fakes.crashing import Crash, Crashing
@@ -158,3 +159,21 @@ async def test_a_retry_after_the_jobs_end_is_no_new_run() -> None:
         again = await client.post(COMPUTE, json=body)
     assert again.json()[0]["jobId"] == first.json()[0]["jobId"]
     assert world.only_job().status.phase is Phase.SUCCEEDED
+
+
+async def test_a_job_that_changes_too_fast_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """503, which the provider tries again by itself; 409 it would hand on."""
+    world = World()
+
+    async def changed(*_: object, **__: object) -> None:
+        raise Conflict("the object was modified")
+
+    async with world.client() as client:
+        await started(world, client)
+        query = world.provider.query()
+        with monkeypatch.context() as moment:
+            moment.setattr(world.access, "patch_job", changed)
+            assert (await client.put(COMPUTE, params=query)).status_code == 503
+        assert (await client.put(COMPUTE, params=query)).json()[0]["stopreq"] == 1

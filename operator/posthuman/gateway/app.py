@@ -1,8 +1,8 @@
 """The application: every router, and what holds for all of them. Knows no adapters.
 
 To add routes: make a `litestar.Router` in a package of your own and name it in `ROUTERS`. A handler
-asks for `gateway: NamedDependency[Gateway]`-style by declaring a parameter `gateway: Gateway`; it
-raises Problem, or lets the errors of posthuman.errors through, and problems.py answers.
+asks for `gateway: Injected` (service.py); it raises Problem, or lets the errors of posthuman.errors
+through, and problems.py answers.
 """
 
 from __future__ import annotations

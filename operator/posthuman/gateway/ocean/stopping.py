@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from posthuman.api.job import ComputeJob
-from posthuman.errors import Conflict, NotFound
+from posthuman.errors import Conflict, NotFound, TransientError
 from posthuman.gateway.ocean.status import ANNOTATION_REMOVED
 from posthuman.gateway.service import Gateway
 
@@ -11,8 +11,8 @@ TRIES = 5  # the operator writes the same object
 
 
 async def stop(gateway: Gateway, job: ComputeJob, *, remove: bool = False) -> ComputeJob | None:
-    """Ask for the job's end; None where it is gone. Again and again is the same. Raises Conflict
-    where others write too fast."""
+    """Ask for the job's end; None where it is gone. Again and again is the same. Raises
+    TransientError where others write too fast."""
     annotations = {ANNOTATION_REMOVED: "true"} if remove else {}
     found: ComputeJob | None = job
     for last in (tries == TRIES for tries in range(1, TRIES + 1)):
@@ -22,9 +22,11 @@ async def stop(gateway: Gateway, job: ComputeJob, *, remove: bool = False) -> Co
             return await gateway.access.patch_job(found, stop=True, annotations=annotations)
         except NotFound:
             return None
-        except Conflict:
-            if last:
-                raise
+        except Conflict as error:
+            if last:  # not a conflict of the caller's: it may ask again
+                raise TransientError(
+                    f"job {job.metadata.name} changes too fast: {error}"
+                ) from error
             found = await gateway.access.job(job.metadata.key)
     return found
 
