@@ -26,6 +26,7 @@ from web3.exceptions import (
 
 from posthuman.errors import PosthumanError, TransientError, UserError
 from posthuman.ledger.batching import BatchingProvider
+from posthuman.ledger.codec import forgiving_codec
 
 REQUEST_SECONDS = 20.0
 _TALKATIVE = (
@@ -51,7 +52,9 @@ def open_web3(rpc_url: str) -> Web3:
     provider = BatchingProvider(
         rpc_url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
     )
-    return AsyncWeb3(provider)
+    web3 = AsyncWeb3(provider)
+    web3.codec = forgiving_codec()
+    return web3
 
 
 class _WithoutUrls(logging.Filter):
