@@ -64,7 +64,7 @@ async def download(gateway: Gateway, job: ComputeJob, index: int, request: AnyRe
     files = await gateway.files_of(environment)
     stream = files.stream(found.key, part.start, part.end)
     headers = part.headers | headers_of(found) | {"ETag": etag}
-    return Streamed(await _begun(stream, job), headers, part.status, gateway.turns)
+    return Streamed(await _begun(stream, job), headers, part.status)
 
 
 def headers_of(found: ResultFile) -> dict[str, str]:
