@@ -7,7 +7,7 @@ from typing import Any
 from posthuman.api.meta import Key
 from posthuman.assets.pacing import WHOLE_LOOK_SECONDS
 from posthuman.assets.reconcile import AssetReconciler
-from tests.assets.world import World, at_rest, begun
+from tests.assets.world import World, at_rest, begun, model_asset
 
 
 async def waiting(**chain: Any) -> tuple[World, Key, AssetReconciler]:
@@ -27,6 +27,27 @@ async def test_to_wait_for_a_block_costs_one_request_a_look() -> None:
     for _ in range(10):
         await world.one_pass(operator, key)
     assert world.chain.calls == ["latest_block"] * 10
+
+
+async def test_those_that_have_waited_for_long_share_the_answer() -> None:
+    world = World()
+    world.chain.automine = False
+    keys = [world.add(model_asset(name)) for name in ("one", "two", "three")]
+    operator = world.operator()
+    for key in keys:
+        await world.run_until(begun, operator, key)
+    for _ in range(2):
+        for key in keys:
+            await world.one_pass(operator, key)
+    world.clock.forward(12)
+    world.chain.calls.clear()
+    for key in keys:
+        await operator.reconcile(key)
+    assert world.chain.calls == ["latest_block"]
+    world.chain.mine()
+    world.clock.forward(1)
+    await operator.reconcile(keys[0])
+    assert "receipt" in world.chain.calls
 
 
 async def test_a_new_block_is_looked_at_wholly() -> None:

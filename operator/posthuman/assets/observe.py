@@ -19,6 +19,7 @@ from posthuman.assets.ancestry import ReaderOf, algorithm_asset
 from posthuman.assets.bookkeeping import live_publications
 from posthuman.assets.nonces import gaps, held_by
 from posthuman.assets.observed import ChainFacts, Observed, Problem
+from posthuman.assets.pacing import Heads, Idle
 from posthuman.assets.publication_id import publication_id
 from posthuman.assets.review import reward_wei
 from posthuman.assets.service_ddo import trusted_dids
@@ -51,17 +52,18 @@ class Observer:
     """The effects of looking; it changes nothing but the Lease that it holds."""
 
     def __init__(
-        self, cluster: Cluster, stores: StoreOf, ledgers: LedgerOf, readers: ReaderOf
+        self, cluster: Cluster, stores: StoreOf, ledgers: LedgerOf, readers: ReaderOf, heads: Heads
     ) -> None:
         self._cluster = cluster
         self._readers = readers
         self._stores = stores
         self._ledgers = ledgers
+        self._heads = heads
 
     async def observe(
-        self, asset: ModelAsset, idle_block: int | None = None, rested: bool = False
+        self, asset: ModelAsset, idle: Idle | None = None, rested: bool = False
     ) -> tuple[Observed, Ledger | None]:
-        """What is seen, and the ledger to act on if it could be opened. While `idle_block` is the
+        """What is seen, and the ledger to act on if it could be opened. While `idle` is the
         latest, nothing more is looked at; what is at rest is only if `rested`. Raises
         TransientError for the Kubernetes API alone."""
         seen = Observed(asset=asset)
@@ -82,9 +84,15 @@ class Observer:
             return msgspec.structs.replace(seen, standby=True), None
         seen = msgspec.structs.replace(seen, epoch=epoch)
         ours = asset.status.epoch == epoch
-        if ours and idle_block is not None and await _is_latest(idle_block, ledger):
+        if ours and idle and await self._is_latest(idle, ledger):
             return msgspec.structs.replace(seen, unchanged=True), ledger
         return await self._with_ledger(seen, environment, ledger), ledger
+
+    async def _is_latest(self, idle: Idle, ledger: Ledger) -> bool:
+        try:
+            return await self._heads.is_latest(idle, ledger)
+        except PosthumanError:
+            return False  # the whole look tells why
 
     async def _with_ledger(
         self, seen: Observed, environment: ComputeEnvironment, ledger: Ledger
@@ -154,13 +162,6 @@ class Observer:
         reader, store = await self._readers(environment), await self._stores(environment)
         found = {did: await algorithm_asset(did, reader, store) for did in dids}
         return {did: facts for did, facts in found.items() if facts}
-
-
-async def _is_latest(block: int, ledger: Ledger) -> bool:
-    try:
-        return await ledger.latest_block() == block
-    except PosthumanError:
-        return False  # the whole look tells why
 
 
 async def _receipt(record: TransactionRecord, ledger: Ledger) -> Receipt | None:

@@ -9,12 +9,37 @@ it holds.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from posthuman.api.asset import ModelAsset
 from posthuman.assets.observed import Decision, Observed, open_record
-from posthuman.ports import Clock
+from posthuman.ports import Clock, Ledger
 
 WHOLE_LOOK_SECONDS = 15.0
+SHARED_SECONDS = 1.0  # the oldest answer that a patient look takes from another one
+
+
+class Idle(NamedTuple):
+    """There is nothing new to be seen while this is the latest block."""
+
+    block: int
+    patience_seconds: float  # how old an answer will do: less where blocks come quickly
+
+
+class Heads:
+    """The latest blocks, shared by all that wait for the same signer's transactions."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told: dict[tuple[int, str], tuple[int, datetime]] = {}
+
+    async def is_latest(self, idle: Idle, ledger: Ledger) -> bool:
+        """Whether no block came. Raises TransientError."""
+        signer, now = (ledger.chain_id, ledger.signer), self._clock.now()
+        known = self._told.get(signer)
+        if known is None or (now - known[1]).total_seconds() >= idle.patience_seconds:
+            known = self._told[signer] = (await ledger.latest_block(), now)
+        return known[0] == idle.block
 
 
 class Pace:
@@ -27,13 +52,16 @@ class Pace:
         self._sent_at: dict[str, datetime] = {}
         self._idle_at: dict[str, tuple[int, datetime]] = {}  # the block of a look that saw nothing
 
-    def idle_block(self, asset: ModelAsset) -> int | None:
-        """While this is the latest block there is nothing new to be seen."""
+    def idle(self, asset: ModelAsset) -> Idle | None:
+        """None: a whole look is due."""
         record = open_record(asset.status)
         if record is None or record.hash not in self._idle_at:
             return None
         block, looked_at = self._idle_at[record.hash]
-        return block if self._seconds_since(looked_at) < WHOLE_LOOK_SECONDS else None
+        if self._seconds_since(looked_at) >= WHOLE_LOOK_SECONDS:
+            return None
+        began = self._waiting_since.get(record.hash, looked_at)
+        return Idle(block, min(self._seconds_since(began) / 8, SHARED_SECONDS))
 
     def waited_seconds(self, seen: Observed) -> float:
         """Since this process first saw the open transaction."""

@@ -31,7 +31,7 @@ from posthuman.assets.observed import (
     SignMint,
     SignTransfer,
 )
-from posthuman.assets.pacing import Pace
+from posthuman.assets.pacing import Heads, Pace
 from posthuman.assets.publication_id import publication_id
 from posthuman.assets.sealing import EncryptorOf, Sealer, SealingDelayed
 from posthuman.assets.standing import Looks
@@ -56,7 +56,7 @@ class AssetReconciler:
         encryptors: EncryptorOf,
     ) -> None:
         self._cluster = cluster
-        self._observer = Observer(cluster, stores, ledgers, readers)
+        self._observer = Observer(cluster, stores, ledgers, readers, Heads(clock))
         self._sealer = Sealer(stores, encryptors)
         self._clock = clock
         self._books = Bookkeeper(cluster)
@@ -71,7 +71,7 @@ class AssetReconciler:
             return None
         rested = at_rest(asset) and not asset.metadata.deletion_timestamp
         due = rested and self._looks.is_due(asset)
-        seen, ledger = await self._observer.observe(asset, self._pace.idle_block(asset), due)
+        seen, ledger = await self._observer.observe(asset, self._pace.idle(asset), due)
         seen = msgspec.structs.replace(
             seen,
             waited_seconds=self._pace.waited_seconds(seen),
