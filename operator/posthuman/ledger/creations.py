@@ -12,7 +12,7 @@ from eth_typing import ChecksumAddress, HexStr
 from hexbytes import HexBytes
 from web3 import AsyncWeb3
 from web3.contract import AsyncContract
-from web3.logs import DISCARD
+from web3.contract.async_contract import AsyncContractEvent
 from web3.types import EventData, TxReceipt
 
 from posthuman.chain import CreatedNFT
@@ -56,7 +56,7 @@ class Creations:
         with translated(f"reading transaction {creation.hash}"):
             receipt = await self._web3.eth.get_transaction_receipt(HexStr(creation.hash))
             transaction = await self._web3.eth.get_transaction(HexStr(creation.hash))
-        found = created_in(self._factory, receipt) or creation
+        found = created_in(self._factory, receipt, creation.nft) or creation
         return msgspec.structs.replace(found, nonce=transaction["nonce"])
 
     def _settle(self, fresh: list[CreatedNFT], last_block: int) -> list[CreatedNFT]:
@@ -80,13 +80,33 @@ def factory_contract(web3: Web3, deployment: Deployment) -> AsyncContract:
     return web3.eth.contract(address, abi=FACTORY_ABI)
 
 
-def created_in(factory: AsyncContract, receipt: TxReceipt) -> CreatedNFT | None:
-    """The NFT and datatoken of a `createNftWith…` transaction."""
-    nfts = list(factory.events.NFTCreated().process_receipt(receipt, errors=DISCARD))
-    tokens = list(factory.events.TokenCreated().process_receipt(receipt, errors=DISCARD))
-    if not nfts:
-        return None
-    return _creation(nfts[0], tokens[0]["args"]["newTokenAddress"] if tokens else "")
+def created_in(factory: AsyncContract, receipt: TxReceipt, nft: str = "") -> CreatedNFT | None:
+    """The NFT and datatoken of a `createNftWith…` transaction; where a contract made several in
+    one, those of `nft`."""
+    made = events_of(factory.events.NFTCreated(), factory.address, receipt)
+    tokens = events_of(factory.events.TokenCreated(), factory.address, receipt)
+    for index, event in enumerate(made):
+        if nft in ("", event["args"]["newTokenAddress"]):
+            end = made[index + 1]["logIndex"] if index + 1 < len(made) else None
+            own = [t for t in tokens if _is_between(t["logIndex"], event["logIndex"], end)]
+            return _creation(event, own[0]["args"]["newTokenAddress"] if own else "")
+    return None
+
+
+def events_of(
+    event: AsyncContractEvent, address: ChecksumAddress, receipt: TxReceipt
+) -> list[EventData]:
+    """Those of this kind that this contract emitted, in order: any other may emit the same."""
+    topic = HexBytes(event.topic)
+    return [
+        event.process_log(log)
+        for log in receipt["logs"]
+        if log["address"] == address and log["topics"] and log["topics"][0] == topic
+    ]
+
+
+def _is_between(index: int, first: int, end: int | None) -> bool:
+    return first < index and (end is None or index < end)
 
 
 def _creation(event: EventData, datatoken: str = "") -> CreatedNFT:

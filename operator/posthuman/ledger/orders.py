@@ -13,13 +13,13 @@ from eth_typing import HexStr
 from hexbytes import HexBytes
 from web3 import AsyncWeb3
 from web3.contract import AsyncContract
-from web3.contract.async_contract import AsyncContractEvent
 from web3.exceptions import TransactionNotFound
-from web3.types import EventData, TxReceipt
+from web3.types import TxReceipt
 
 from posthuman.chain import Order
 from posthuman.errors import UserError
 from posthuman.ledger.contracts import abi_of
+from posthuman.ledger.creations import events_of
 from posthuman.ledger.rpc import Web3, translated
 
 _TOKEN_ABI = abi_of("ERC20Template", "OrderStarted", "OrderReused", "ProviderFee")
@@ -52,7 +52,7 @@ class Orders:
 
     async def _prolonged(self, token: AsyncContract, reuse: TxReceipt) -> Order | None:
         """The order that a `reuseOrder` of this datatoken names, as that has prolonged it."""
-        said = _said_by(token.events.OrderReused(), token, reuse)
+        said = events_of(token.events.OrderReused(), token.address, reuse)
         if not said:
             return None
         first = await self._receipt(AsyncWeb3.to_hex(HexBytes(said[0]["args"]["orderTxId"])))
@@ -77,7 +77,7 @@ class Orders:
 
 def _started(token: AsyncContract, receipt: TxReceipt) -> Order | None:
     """The first order of this datatoken in a transaction, which may hold several."""
-    said = _said_by(token.events.OrderStarted(), token, receipt)
+    said = events_of(token.events.OrderStarted(), token.address, receipt)
     if not said:
         return None
     args = said[0]["args"]
@@ -97,7 +97,7 @@ def _started(token: AsyncContract, receipt: TxReceipt) -> Order | None:
 def _with_fee(order: Order, token: AsyncContract, receipt: TxReceipt, after: int) -> Order:
     """With the provider's fee of the order that log `after` tells of: the template tells it next.
     Without one there is none: that of an earlier transaction isn't this one's."""
-    fees = _said_by(token.events.ProviderFee(), token, receipt)
+    fees = events_of(token.events.ProviderFee(), token.address, receipt)
     said = next((fee["args"] for fee in fees if fee["logIndex"] > after), None)
     return msgspec.structs.replace(
         order,
@@ -105,15 +105,3 @@ def _with_fee(order: Order, token: AsyncContract, receipt: TxReceipt, after: int
         fee_token=said["providerFeeToken"] if said else "",
         fee_wei=said["providerFeeAmount"] if said else 0,
     )
-
-
-def _said_by(
-    event: AsyncContractEvent, token: AsyncContract, receipt: TxReceipt
-) -> list[EventData]:
-    """Events of this kind that the token itself emitted, in order."""
-    topic = HexBytes(event.topic)
-    return [
-        event.process_log(log)
-        for log in receipt["logs"]
-        if log["address"] == token.address and log["topics"] and log["topics"][0] == topic
-    ]
