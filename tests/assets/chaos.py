@@ -179,7 +179,8 @@ class Chaos:
     async def _takeover(self, number: int) -> float:
         for process in self.processes:
             await process.at_work()
-        await self._submit_and_wait(f"before-{number}")
+        await self.world.create(upload_asset(self.world, f"before-{number}"))
+        await self.settled()
         leader = await holder_pid(self.world, self.signer)
         victim = next(process for process in self.processes if process.pid == leader)
         clock = asyncio.get_running_loop().time
@@ -191,10 +192,6 @@ class Chaos:
         seconds = clock() - began
         victim.kill()
         return round(seconds, 1)
-
-    async def _submit_and_wait(self, name: str) -> None:
-        await self.world.create(upload_asset(self.world, name))
-        await self.settled()
 
     async def settled(self) -> None:
         """All are published and none is going, or the time is over."""
@@ -293,16 +290,8 @@ def main() -> int:
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     with running_chain() as chain, TemporaryDirectory(prefix="chaos-") as folder:
-        outcome = asyncio.run(
-            run(
-                chain,
-                options.publications,
-                options.kills,
-                options.seed,
-                Path(folder),
-                options.takeovers,
-            )
-        )
+        wanted = (options.publications, options.kills, options.seed)
+        outcome = asyncio.run(run(chain, *wanted, Path(folder), options.takeovers))
     tell(outcome)
     return 1 if outcome.doubles or outcome.lost or outcome.stuck else 0
 
