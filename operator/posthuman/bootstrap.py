@@ -13,6 +13,7 @@ import msgspec
 from posthuman.api.environment import ChainSpec, ComputeEnvironment, StoreSpec
 from posthuman.api.meta import Key, SecretKeyRef
 from posthuman.assets.reconcile import AssetReconciler
+from posthuman.chain_ports import ChainReader, Ledger, Provider, ReceiptSigner
 from posthuman.environments.catalogue import read_catalogue
 from posthuman.environments.reconcile import EnvironmentReconciler, ObserveBalance
 from posthuman.errors import NotFound, UserError
@@ -25,15 +26,7 @@ from posthuman.ledger.keys import SigningKey
 from posthuman.ledger.ocean import ledger_with
 from posthuman.ledger.reader import open_reader
 from posthuman.ledger.receipts import KeySigner
-from posthuman.ports import (
-    ChainReader,
-    Clock,
-    Cluster,
-    Ledger,
-    Provider,
-    ReceiptSigner,
-    ResultStore,
-)
+from posthuman.ports import Clock, Cluster, ResultStore
 from posthuman.provider.ocean import OceanProvider
 from posthuman.store.results import open_results
 

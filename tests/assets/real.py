@@ -8,9 +8,9 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from posthuman.api.meta import Key
+from posthuman.chain_ports import Ledger
 from posthuman.errors import UserError
 from posthuman.ledger.ocean import OceanLedger, open_ledger
-from posthuman.ports import Ledger
 from tests.assets.world import REWARD_WEI, World
 from tests.builders import BOB
 from tests.services.chain import Chain

@@ -15,11 +15,11 @@ from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, ImageAlgorithm
 from posthuman.api.meta import Condition, Key
 from posthuman.chain import CreatedNFT
+from posthuman.chain_ports import ChainReader
 from posthuman.environments.program import program_digest
 from posthuman.jobs.reconcile import JobReconciler
 from posthuman.ledger.reader import open_reader
 from posthuman.ledger.receipts import open_receipt_signer
-from posthuman.ports import ChainReader
 from tests.assets.lines import service
 from tests.assets.real import RealWorld
 from tests.assets.strangers import ALICE_KEY, BOB_KEY, REVOKED, Person, person

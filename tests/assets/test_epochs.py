@@ -11,9 +11,10 @@ import pytest
 from posthuman.api.asset import ModelAsset
 from posthuman.api.meta import Key
 from posthuman.assets.reconcile import AssetReconciler
+from posthuman.chain_ports import Ledger
 from posthuman.errors import Conflict
 from posthuman.ledger.encryptor import ProviderEncryptor
-from posthuman.ports import Cluster, Ledger
+from posthuman.ports import Cluster
 from tests.assets.world import EFFECTS, REWARD_WEI, World, always, at_rest, begun, model_asset
 from tests.fakes.cluster import FakeCluster
 

@@ -7,7 +7,7 @@ import pytest
 from posthuman.api.asset import ModelAsset
 from posthuman.assets.decide import RAISE_AFTER_SECONDS
 from posthuman.assets.observed import open_record
-from posthuman.ports import Ledger
+from posthuman.chain_ports import Ledger
 from tests.assets.world import REWARD_WEI, Crash, Tripwire, World, at_rest, begun, model_asset
 from tests.fakes.ledger import FEE_WEI, GAS, FakeLedger
 

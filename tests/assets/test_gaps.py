@@ -7,8 +7,8 @@ import pytest
 from posthuman.api.asset import ModelAsset
 from posthuman.api.meta import Key
 from posthuman.assets.observed import open_record
+from posthuman.chain_ports import Ledger
 from posthuman.errors import TransientError
-from posthuman.ports import Ledger
 from tests.assets.real import RealWorld
 from tests.assets.world import (
     PREFIX,

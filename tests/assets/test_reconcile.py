@@ -9,9 +9,10 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.meta import FINALIZER, Key
 from posthuman.assets.reconcile import AssetReconciler
+from posthuman.chain_ports import Ledger
 from posthuman.errors import Conflict, NotFound, SecretForbidden
 from posthuman.ledger.encryptor import ProviderEncryptor
-from posthuman.ports import Ledger, NonceBook, ResultStore
+from posthuman.ports import NonceBook, ResultStore
 from tests.assets.world import (
     PREFIX,
     REWARD_WEI,

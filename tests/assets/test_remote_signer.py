@@ -14,9 +14,9 @@ from eth_account.signers.local import LocalAccount
 from posthuman.api.asset import ModelAsset
 from posthuman.api.meta import Key
 from posthuman.assets.reconcile import AssetReconciler
+from posthuman.chain_ports import Ledger
 from posthuman.ledger.ocean import OceanLedger, ledger_with
 from posthuman.ledger.remote import RemoteKey
-from posthuman.ports import Ledger
 from tests.assets.real import RealWorld, check_real
 from tests.assets.world import MOST_PASSES, at_rest, model_asset
 from tests.builders import BOB

@@ -12,8 +12,8 @@ from eth_account.signers.local import LocalAccount
 from posthuman.api.asset import ModelAsset
 from posthuman.api.meta import Key
 from posthuman.assets.observed import open_record
+from posthuman.chain_ports import Ledger
 from posthuman.ledger.ocean import open_ledger
-from posthuman.ports import Ledger
 from tests.assets.real import RealWorld, check_real
 from tests.assets.world import at_rest, begun
 from tests.ledger.lying import Call, LyingNode, error, honest, lying_node

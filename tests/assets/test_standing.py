@@ -8,7 +8,7 @@ from posthuman.api.asset import ModelAsset
 from posthuman.api.conditions import is_true
 from posthuman.api.meta import Key
 from posthuman.assets.standing import LOOK_SECONDS
-from posthuman.ports import Ledger
+from posthuman.chain_ports import Ledger
 from tests.assets.real import RealWorld, check_real
 from tests.assets.world import World, at_rest, model_asset
 from tests.fakes.ledger import FakeLedger

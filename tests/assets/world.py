@@ -15,9 +15,10 @@ from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.meta import Condition, Key
 from posthuman.api.parse import parse
 from posthuman.assets.reconcile import AssetReconciler
+from posthuman.chain_ports import ChainReader, Ledger
 from posthuman.errors import Conflict
 from posthuman.ledger.encryptor import ProviderEncryptor
-from posthuman.ports import ChainReader, Cluster, Ledger, NonceBook, ResultStore
+from posthuman.ports import Cluster, NonceBook, ResultStore
 from tests.builders import BOB, CHAIN, HeldClock, environment
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.ledger import FakeChain, FakeLedger, FakeReader

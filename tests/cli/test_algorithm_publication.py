@@ -11,10 +11,10 @@ import pytest
 
 from posthuman.assets.algorithm_ddo import Algorithm, algorithm_ddo, parse_image
 from posthuman.chain import CreatedNFT, MarketFee
+from posthuman.chain_ports import Ledger
 from posthuman.cli.algorithm.outbox import Outbox
 from posthuman.cli.algorithm.publication import AlgorithmPublisher
 from posthuman.errors import TransientError, UserError
-from posthuman.ports import Ledger
 from tests.fakes.crashing import Crash
 from tests.fakes.ledger import FakeChain, FakeLedger
 

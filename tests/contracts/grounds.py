@@ -12,11 +12,11 @@ import msgspec
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from posthuman.chain_ports import ChainReader, Ledger
 from posthuman.ledger.keyring import LocalMaterial, RemoteMaterial, open_key
 from posthuman.ledger.keys import SigningKey
 from posthuman.ledger.ocean import OceanLedger, ledger_with
 from posthuman.ledger.reader import OceanReader, open_reader
-from posthuman.ports import ChainReader, Ledger
 from tests.fakes.ledger import FakeChain, FakeLedger, FakeReader
 from tests.services.chain import Chain
 from tests.services.remote_signer import remote_signer

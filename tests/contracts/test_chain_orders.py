@@ -11,12 +11,12 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from posthuman.chain import MarketFee, Order, Publication, UnsignedTransaction
+from posthuman.chain_ports import ChainReader
 from posthuman.errors import UserError
 from posthuman.ledger.buying import opened_buyer
 from posthuman.ledger.ocean import OceanLedger
 from posthuman.ledger.provider_fee import signed_provider_fee
 from posthuman.ledger.reader import open_reader
-from posthuman.ports import ChainReader
 from tests.builders import ALICE, BOB
 from tests.fakes.ledger import FakeChain, FakeReader, address
 from tests.services.chain import Chain, mined

@@ -20,8 +20,8 @@ from posthuman.chain import (
     SetDDO,
     UnsignedTransaction,
 )
+from posthuman.chain_ports import Ledger
 from posthuman.errors import TransientError, UserError
-from posthuman.ports import Ledger
 from tests.builders import ALICE, BOB
 from tests.contracts.grounds import (
     FakeGround,

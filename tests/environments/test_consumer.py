@@ -6,10 +6,11 @@ import msgspec
 
 from posthuman.api.environment import ChainSpec, ComputeEnvironment
 from posthuman.api.meta import Key, SecretKeyRef
+from posthuman.chain_ports import Ledger, Provider
 from posthuman.environments.reconcile import EnvironmentReconciler
 from posthuman.errors import NotFound
 from posthuman.local.objects import Objects
-from posthuman.ports import Ledger, Provider, ResultStore
+from posthuman.ports import ResultStore
 from tests.builders import HeldClock, environment
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.provider import CONSUMER, FakeProvider

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.meta import Key
+from posthuman.chain_ports import Ledger, Provider
 from posthuman.environments.reconcile import BUSY_RECHECK_SECONDS, EnvironmentReconciler
 from posthuman.errors import NotFound, TransientError
 from posthuman.local.objects import Objects
-from posthuman.ports import Ledger, Provider, ResultStore
+from posthuman.ports import ResultStore
 from tests.builders import HeldClock, environment
 from tests.fakes.cluster import FakeCluster
 

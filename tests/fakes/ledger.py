@@ -150,7 +150,7 @@ class FakeChain:
 
 
 class FakeLedger:
-    """See ports.Ledger. `before_call` is told of each request, and may raise."""
+    """See chain_ports.Ledger. `before_call` is told of each request, and may raise."""
 
     def __init__(
         self,
@@ -328,7 +328,7 @@ class FakeLedger:
 
 
 class FakeReader:
-    """See ports.ChainReader."""
+    """See chain_ports.ChainReader."""
 
     def __init__(self, chain: FakeChain) -> None:
         self.chain = chain

@@ -13,7 +13,7 @@ PROVIDER_URL = "https://provider.example"
 
 
 class FakeProvider:
-    """See ports.Provider."""
+    """See chain_ports.Provider."""
 
     def __init__(self, has_tokens: bool = True) -> None:
         self.has_tokens = has_tokens

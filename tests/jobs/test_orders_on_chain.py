@@ -16,11 +16,11 @@ from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.meta import Key
 from posthuman.assets.did import did_of
 from posthuman.chain import CreatedNFT, Sale
+from posthuman.chain_ports import ChainReader
 from posthuman.ledger.buying import reuse_order, start_order
 from posthuman.ledger.node import CHAIN_ID
 from posthuman.ledger.provider_fee import NO_PROVIDER_FEE, signed_provider_fee
 from posthuman.ledger.reader import OceanReader, open_reader
-from posthuman.ports import ChainReader
 from tests.builders import CHAIN, MODEL_INPUT, TEXT_INPUT, HeldClock, asset
 from tests.jobs.world import World
 from tests.ledger.market import asset_of

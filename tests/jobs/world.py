@@ -12,13 +12,14 @@ from posthuman.api.conditions import find_condition
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob, JobStatus, Phase
 from posthuman.api.meta import Key
+from posthuman.chain_ports import ChainReader, Provider, ReceiptSigner
 from posthuman.errors import NotFound, TransientError
 from posthuman.jobs.reconcile import JobReconciler
 from posthuman.jobs.steps import Role
 from posthuman.ledger.account import DEV_KEYS
 from posthuman.ledger.receipts import open_receipt_signer
 from posthuman.local.objects import Objects
-from posthuman.ports import ChainReader, Cluster, Provider, ReceiptSigner, ResultStore
+from posthuman.ports import Cluster, ResultStore
 from tests.assets.lines import put_line
 from tests.builders import SETTINGS, HeldClock, asset, environment, job
 from tests.fakes.cluster import FakeCluster

@@ -19,6 +19,7 @@ from eth_account import Account
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
 from posthuman.api.meta import LABEL_FOR_JOBS, Key
+from posthuman.chain_ports import Provider
 from posthuman.errors import NotFound
 from posthuman.jobs.plans import anchor_of, wanted_run, wanted_stage
 from posthuman.jobs.private import PrivateParts
@@ -27,7 +28,7 @@ from posthuman.kube.render import Images
 from posthuman.kube.resources import CONFIG_MAPS, JOBS, PODS, SECRETS
 from posthuman.ledger.account import DEV_KEYS
 from posthuman.local.layout import layout_of
-from posthuman.ports import Cluster, Provider
+from posthuman.ports import Cluster
 from posthuman.provider.ocean import OceanProvider
 from tests.fakes.ledger import FakeChain, FakeReader
 from tests.kube.crds import apply_crds

@@ -9,10 +9,10 @@ import msgspec
 
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.meta import Key
+from posthuman.chain_ports import Provider
 from posthuman.errors import TransientError
 from posthuman.jobs.private import PrivateParts
 from posthuman.jobs.steps import Anchor, private_name
-from posthuman.ports import Provider
 from tests.fakes.cluster import FakeCluster
 from tests.kube.builders import a_stage
 from tests.provider.server import ProviderServer, selling

@@ -17,10 +17,10 @@ from eth_account.signers.local import LocalAccount
 from posthuman.api.environment import ChainContracts, ChainSpec
 from posthuman.api.meta import SecretKeyRef
 from posthuman.chain import Receipt
+from posthuman.chain_ports import Ledger
 from posthuman.ledger.deploy import deploy
 from posthuman.ledger.node import CHAIN_ID, local_node
 from posthuman.ledger.ocean import OceanLedger, open_ledger
-from posthuman.ports import Ledger
 
 PURSE_WEI = 100 * 10**18
 MINING_SECONDS = 10.0

@@ -18,9 +18,10 @@ from posthuman.assets.published_algorithm import algorithm_in
 from posthuman.assets.services import ServiceFacts, services_in
 from posthuman.assets.trust import AlgorithmFacts, Custodian, Custody, Line
 from posthuman.chain import CreatedNFT, SetDDO
+from posthuman.chain_ports import ChainReader
 from posthuman.environments.verdict import Waiting
 from posthuman.errors import NotFound, PosthumanError
-from posthuman.ports import ChainReader, ResultStore
+from posthuman.ports import ResultStore
 
 StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
 ReaderOf = Callable[[ComputeEnvironment], Awaitable[ChainReader]]

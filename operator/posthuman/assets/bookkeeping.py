@@ -16,8 +16,9 @@ from posthuman.api.meta import FINALIZER
 from posthuman.assets.nonces import holder, release, reserve, settle
 from posthuman.assets.publication_id import publication_id
 from posthuman.chain import SignerNonces
+from posthuman.chain_ports import Ledger
 from posthuman.errors import Conflict
-from posthuman.ports import Cluster, Ledger, NonceBook
+from posthuman.ports import Cluster, NonceBook
 
 TRIES = 5
 

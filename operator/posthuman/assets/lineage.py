@@ -17,8 +17,9 @@ from jobkit.manifest import Manifest
 from jobkit.nesting import is_shallow
 from posthuman.assets.clear_ddo import clear_text
 from posthuman.chain import CreatedNFT
+from posthuman.chain_ports import ChainReader
 from posthuman.errors import NotFound, PosthumanError, TransientError
-from posthuman.ports import ChainReader, ResultStore
+from posthuman.ports import ResultStore
 
 StoreCheck = Literal["matches", "differs", "missing", "unreachable", "not checked"]
 MOST_GENERATIONS = 100  # what is older is not followed

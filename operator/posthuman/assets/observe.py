@@ -26,8 +26,9 @@ from posthuman.assets.service_ddo import trusted_dids
 from posthuman.assets.steps import needs_manifest
 from posthuman.assets.trust import AlgorithmFacts
 from posthuman.chain import Receipt, SignerNonces
+from posthuman.chain_ports import Ledger
 from posthuman.errors import NotFound, PosthumanError, TransientError
-from posthuman.ports import Cluster, Ledger, NonceBook, ResultStore
+from posthuman.ports import Cluster, NonceBook, ResultStore
 
 StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
 LedgerOf = Callable[[ComputeEnvironment], Awaitable[Ledger]]

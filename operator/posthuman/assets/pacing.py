@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from posthuman.api.asset import ModelAsset
 from posthuman.assets.observed import Decision, Observed, open_record
-from posthuman.ports import Clock, Ledger
+from posthuman.chain_ports import Ledger
+from posthuman.ports import Clock
 
 WHOLE_LOOK_SECONDS = 15.0
 SHARED_SECONDS = 1.0  # the oldest answer that a patient look takes from another one

@@ -38,8 +38,9 @@ from posthuman.assets.standing import Looks
 from posthuman.assets.steps import unused_nonces
 from posthuman.assets.story import story
 from posthuman.chain import Transaction, UnsignedTransaction
+from posthuman.chain_ports import Ledger
 from posthuman.errors import Conflict, PosthumanError, TransientError, UserError
-from posthuman.ports import Clock, Cluster, Ledger
+from posthuman.ports import Clock, Cluster
 
 
 class AssetReconciler:

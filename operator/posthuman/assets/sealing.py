@@ -17,8 +17,9 @@ from posthuman.api.environment import ChainSpec, ComputeEnvironment
 from posthuman.assets.clear_ddo import clear_key
 from posthuman.assets.ddo import encode_ddo, files_in, in_clear, with_files
 from posthuman.chain import METADATA_ENCRYPTED, METADATA_LZMA, Metadata
+from posthuman.chain_ports import Encryptor
 from posthuman.errors import TransientError
-from posthuman.ports import Encryptor, ResultStore
+from posthuman.ports import ResultStore
 
 StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]
 EncryptorOf = Callable[[str], Encryptor]  # by the provider's URL

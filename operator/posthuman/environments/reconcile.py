@@ -17,9 +17,10 @@ from posthuman.api.conditions import find_condition, is_true, set_condition
 from posthuman.api.environment import ComputeEnvironment, EnvironmentStatus, GpuUse, SealKind
 from posthuman.api.job import FINISHED, ComputeJob, Phase
 from posthuman.api.meta import FINALIZER, Condition, Key
+from posthuman.chain_ports import Ledger, Provider
 from posthuman.environments.capacity import gpus, is_running, total_gpus
 from posthuman.errors import PosthumanError
-from posthuman.ports import Clock, Cluster, Ledger, Provider, ResultStore
+from posthuman.ports import Clock, Cluster, ResultStore
 
 RECHECK_SECONDS = 60.0
 BUSY_RECHECK_SECONDS = 10.0  # what is in use is counted this often; reads come from the cache

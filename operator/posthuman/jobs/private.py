@@ -19,6 +19,7 @@ from jobkit.provider_access import ACCESS_FILE
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
 from posthuman.api.meta import Key
+from posthuman.chain_ports import Provider
 from posthuman.errors import TransientError, UserError
 from posthuman.jobs.sources import pull_secret
 from posthuman.jobs.steps import (
@@ -30,7 +31,7 @@ from posthuman.jobs.steps import (
     private_name,
     pull_name,
 )
-from posthuman.ports import Cluster, Provider
+from posthuman.ports import Cluster
 
 ProviderOf = Callable[[ComputeEnvironment], Awaitable[Provider]]
 DOCKER_CONFIG = ".dockerconfigjson"

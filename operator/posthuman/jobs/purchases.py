@@ -17,12 +17,13 @@ from posthuman.assets.ancestry import ReaderOf
 from posthuman.assets.clear_ddo import clear_text
 from posthuman.assets.services import ServiceFacts, services_in
 from posthuman.chain import CreatedNFT, Order
+from posthuman.chain_ports import ChainReader
 from posthuman.environments.purchase import Purchase, order_id, to_be_paid
 from posthuman.environments.verdict import Refusal, Waiting
 from posthuman.errors import PosthumanError, TransientError, UserError
 from posthuman.jobs.orders import claim_names, is_held, settled
 from posthuman.jobs.receipts import StoreOf
-from posthuman.ports import ChainReader, Clock, Cluster, OrderClaim
+from posthuman.ports import Clock, Cluster, OrderClaim
 
 
 class Purchases:

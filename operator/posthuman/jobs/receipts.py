@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import ComputeJob
+from posthuman.chain_ports import ReceiptSigner
 from posthuman.errors import PosthumanError
 from posthuman.jobs.observed import Issued, PutReceipt, Unsigned
-from posthuman.ports import ReceiptSigner, ResultStore
+from posthuman.ports import ResultStore
 from posthuman.receipts.issue import due, issued, receipt_key
 
 StoreOf = Callable[[ComputeEnvironment], Awaitable[ResultStore]]

@@ -19,7 +19,7 @@ _HEX = re.compile(r"\s*(0x)?(?P<digits>([0-9a-fA-F]{2})+)\s*")
 
 
 class ProviderEncryptor:
-    """See ports.Encryptor."""
+    """See chain_ports.Encryptor."""
 
     def __init__(self, url: str) -> None:
         self._url = f"{url.rstrip('/')}/api/services/encrypt"

@@ -1,4 +1,4 @@
-"""The Ledger port on Ocean's contracts (ports.py): web3, and the account that signs.
+"""The Ledger port on Ocean's contracts (chain_ports.py): web3, and the account that signs.
 
 Stands between the core and one chain. Its errors are posthuman.errors alone (rpc.py); it never
 logs or repeats a key or a node's URL.
@@ -96,7 +96,7 @@ def fee_policy(chain: ChainSpec) -> FeePolicy:
 
 
 class OceanLedger:
-    """See ports.Ledger."""
+    """See chain_ports.Ledger."""
 
     def __init__(
         self,

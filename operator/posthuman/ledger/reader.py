@@ -1,4 +1,4 @@
-"""The ChainReader port on Ocean's contracts (ports.py): what anyone can read, without a key."""
+"""The ChainReader port on Ocean's contracts (chain_ports.py): what anyone can read, without a key."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def open_reader(rpc_url: str, chain: ChainSpec) -> OceanReader:
 
 
 class OceanReader:
-    """See ports.ChainReader."""
+    """See chain_ports.ChainReader."""
 
     def __init__(self, web3: Web3, chain_id: int, creations: Creations) -> None:
         self._web3 = web3

@@ -1,4 +1,4 @@
-"""The ReceiptSigner port (ports.py) with the environment's own key; it asks no node."""
+"""The ReceiptSigner port (chain_ports.py) with the environment's own key; it asks no node."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def open_receipt_signer(private_key: bytes, chain_id: int) -> KeySigner:
 
 
 class KeySigner:
-    """See ports.ReceiptSigner."""
+    """See chain_ports.ReceiptSigner."""
 
     def __init__(self, key: SigningKey, chain_id: int) -> None:
         self._key = key

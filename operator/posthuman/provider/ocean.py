@@ -1,4 +1,4 @@
-"""Ocean's provider and metadata cache as an environment's Provider (ports.py).
+"""Ocean's provider and metadata cache as an environment's Provider (chain_ports.py).
 
 Routes: https://github.com/oceanprotocol/provider (`/api/services/createAuthToken`, `/nonce`) and
 https://github.com/oceanprotocol/aquarius (`/api/aquarius/assets/ddo/<did>`). Answers are a
@@ -20,8 +20,8 @@ from yarl import URL
 from jobkit.nesting import is_shallow
 from jobkit.provider_access import ProviderAccess
 from posthuman.api.environment import ChainSpec
+from posthuman.chain_ports import ChainReader
 from posthuman.errors import NotFound, TransientError, UserError
-from posthuman.ports import ChainReader
 from posthuman.provider.signing import signed, tickets_for
 
 TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=10)
@@ -44,7 +44,7 @@ A = TypeVar("A", _Token, _Nonce)
 
 
 class OceanProvider:
-    """See ports.Provider. Keeps what it read of DDOs for a moment, and nothing else."""
+    """See chain_ports.Provider. Keeps what it read of DDOs for a moment, and nothing else."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class OceanProvider:
 
     @property
     def consumer(self) -> str:
-        """See ports.Provider."""
+        """See chain_ports.Provider."""
         return str(self._consumer.address)
 
     async def ddo(self, did: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from jobkit.manifest import RECEIPT_NAME, Manifest
 from posthuman.api.environment import ComputeEnvironment
 from posthuman.api.job import FINISHED, ComputeJob, Results
+from posthuman.chain_ports import ReceiptSigner
 from posthuman.errors import UserError
-from posthuman.ports import ReceiptSigner
 from posthuman.receipts.content import receipt_of
 from posthuman.receipts.signed import encode_signed, typed_data
 

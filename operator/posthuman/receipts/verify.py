@@ -13,8 +13,9 @@ from jobkit.manifest import RECEIPT_NAME, Manifest
 from posthuman.assets.clear_ddo import clear_text
 from posthuman.assets.lineage import prefix_in
 from posthuman.chain import CreatedNFT
+from posthuman.chain_ports import ChainReader
 from posthuman.errors import NotFound, UserError
-from posthuman.ports import ChainReader, ResultStore
+from posthuman.ports import ResultStore
 from posthuman.receipts.content import Mismatch, Receipt, compare
 from posthuman.receipts.signed import read_signed
 

@@ -14,9 +14,9 @@ from typing import Any
 from posthuman.assets.algorithm_ddo import Algorithm, publication_of
 from posthuman.assets.ddo import encode_ddo, in_clear
 from posthuman.chain import CreatedNFT, MarketFee, Receipt, Transaction, UnsignedTransaction
+from posthuman.chain_ports import Ledger
 from posthuman.cli.algorithm.outbox import Outbox
 from posthuman.errors import TransientError, UserError
-from posthuman.ports import Ledger
 
 CREATE, METADATA = "create", "metadata"
 POLL_SECONDS = 0.2
