@@ -1,4 +1,4 @@
-"""The ChainReader port on Ocean's contracts (chain_ports.py): what anyone can read, without a key."""
+"""The ChainReader port on Ocean's contracts (chain_ports.py): what anyone can read, keyless."""
 
 from __future__ import annotations
 
