@@ -61,7 +61,16 @@ def test_a_star_is_anything(compute: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "hostile",
-    [b"", b"\xff", b"[]", b'{"services":1}', b"[" * 100_000, ddo({"id": 5}), ddo({"timeout": 1})],
+    [
+        b"",
+        b"\xff",
+        b'{"services":[{"id":"\xff"}]}',
+        b"[]",
+        b'{"services":1}',
+        b"[" * 100_000,
+        ddo({"id": 5}),
+        ddo({"timeout": 1}),
+    ],
 )
 def test_what_is_no_ddo_sells_nothing(hostile: bytes) -> None:
     assert services_in(hostile) == ()

@@ -62,7 +62,16 @@ def test_with_code_beside_the_image_the_image_is_no_program() -> None:
     assert algorithm_in(ddo, DID, ALICE, ALICE).program == ""
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b'{"metadata":{"algorithm":5}}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"[]",
+        b'{"metadata":{"algorithm":5}}',
+        b'{"metadata":{"algorithm":{"container":{"entrypoint":"\xff"}}}}',
+        b"[" * 100_000,
+    ],
+)
 def test_what_is_no_algorithm_has_no_checksums(raw: bytes) -> None:
     found = algorithm_in(raw, DID, ALICE, ALICE)
     assert (found.files_checksum, found.container_section_checksum, found.program) == ("", "", "")

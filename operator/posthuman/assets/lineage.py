@@ -165,7 +165,7 @@ def prefix_in(ddo: bytes) -> str:
         return ""
     try:
         hint = msgspec.json.decode(ddo, type=_DDO).metadata.additional_information.posthuman
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
     return hint.prefix
 

@@ -77,5 +77,5 @@ def _read(ddo: bytes) -> _Metadata:
         return _Metadata()
     try:
         return msgspec.json.decode(ddo, type=_DDO).metadata
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _Metadata()

@@ -85,7 +85,7 @@ def services_in(ddo: bytes) -> tuple[ServiceFacts, ...]:
         return ()
     try:
         services = msgspec.json.decode(ddo, type=_DDO).services
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ()
     return tuple(_facts(index, found) for index, found in enumerate(services))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER_METHOD = "other"  # a client may make up any word, and each would be a series for ever
 ANSWER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600)
 
 
@@ -34,7 +36,8 @@ class GatewayMetrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float, sent: int) -> None:
         """`route`: the path's pattern, not the path: there are few of them."""
-        self._answers.labels(method, route, str(status)).observe(seconds)
+        known = method if method in METHODS else OTHER_METHOD
+        self._answers.labels(known, route, str(status)).observe(seconds)
         self._sent.labels(route).inc(sent)
 
     def api_call(self, verb: str, kind: str, code: int, seconds: float) -> None:

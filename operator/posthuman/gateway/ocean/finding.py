@@ -55,7 +55,14 @@ def find_jobs(gateway: Gateway, wanted: Wanted, signer: Signer) -> list[ComputeJ
     found = [
         job for job in _candidates(gateway, wanted) if wanted.fits(job) and signer.may_see(job)
     ]
+    own = {job.metadata.name for job in found if _is_own(gateway, job)}
+    found = [job for job in found if _is_own(gateway, job) or job.metadata.name not in own]
     return sorted(found, key=lambda job: (job.metadata.creation_timestamp, job.metadata.name))
+
+
+def _is_own(gateway: Gateway, job: ComputeJob) -> bool:
+    """Made by this gateway: a purchase's name can be foreseen, and used in a tenant's namespace."""
+    return job.metadata.namespace == gateway.settings.namespace
 
 
 def _candidates(gateway: Gateway, wanted: Wanted) -> Iterable[ComputeJob]:
