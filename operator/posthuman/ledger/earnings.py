@@ -137,7 +137,8 @@ class EarningsReader:
         return OwnerEarnings(address=address, assets=tuple(assets), shares=tuple(shares))
 
     async def _asset(self, creation: CreatedNFT, owner: str) -> AssetEarnings:
-        offers = await self._offers(creation.datatoken)
+        """Of an NFT without a datatoken, which anybody may give to anybody: nothing."""
+        offers = await self._offers(creation.datatoken) if creation.datatoken else []
         return AssetEarnings(
             did=did_of(creation.nft, self._chain_id),
             name=creation.name,
@@ -145,7 +146,9 @@ class EarningsReader:
             datatoken=creation.datatoken,
             owner=owner,
             services=await self._services(creation),
-            takings=await self._takings(creation, owner, offers),
+            takings=(
+                await self._takings(creation, owner, offers) if creation.datatoken else Takings()
+            ),
             waiting=tuple([await self._waiting(offer) for offer in offers]),
         )
 
