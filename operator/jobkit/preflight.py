@@ -23,7 +23,7 @@ def estimate(plan: StagePlan, staged: Staged) -> str:
         return ""
     models = [found for found in staged.inputs if found.kind == "model"]
     notes = [_note(asked, plan, found) for found in models]
-    return "; ".join(note for note in notes if note)[:MAX_ESTIMATE_CHARS]
+    return "; ".join(note for note in dict.fromkeys(notes) if note)[:MAX_ESTIMATE_CHARS]
 
 
 def _note(asked: Preflight, plan: StagePlan, found: StagedInput) -> str:

@@ -36,6 +36,12 @@ def test_a_model_that_fits_is_accepted_with_its_estimate() -> None:
     assert "on 8 × 80 GB: about 36 GB a GPU" in estimate_of(asked)
 
 
+def test_models_of_a_kind_are_told_of_once() -> None:
+    one = request(GPTJ, gpusPerNode=8)
+    two = msgspec.structs.replace(one, models={"model": GPTJ, "other": GPTJ})
+    assert estimate_of(two) == estimate_of(one) != ""
+
+
 @pytest.mark.parametrize(
     ("model", "spec", "reason", "says"),
     [

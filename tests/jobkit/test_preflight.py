@@ -46,6 +46,13 @@ async def test_what_the_model_will_take_is_reported(tmp_path: Path) -> None:
     assert "of 4 GB" in told
 
 
+async def test_models_of_a_kind_are_told_of_once(tmp_path: Path) -> None:
+    one = plan(tmp_path, CONFIG, {})
+    again = msgspec.structs.replace(one.inputs[0], name="other")
+    two = msgspec.structs.replace(one, inputs=[one.inputs[0], again])
+    assert (await fetch(two)).details["estimate"].count("gpt2 with") == 1
+
+
 @pytest.mark.parametrize(
     ("config", "parameters", "hardware", "reason"),
     [

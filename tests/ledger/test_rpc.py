@@ -136,6 +136,14 @@ async def test_an_unreachable_node_is_transient() -> None:
     await ledger.close()
 
 
+async def test_what_is_no_url_is_said_to_be_none() -> None:
+    ledger = open_ledger(f"node/{API_KEY}", DEV_KEYS[0], polygon())
+    with pytest.raises(TransientError, match="URL is none") as raised:
+        await ledger.check()
+    assert API_KEY not in told(raised.value)
+    await ledger.close()
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -19,6 +19,7 @@ from posthuman.cli.options import (
     ContextOption,
     Output,
     OutputOption,
+    Panel,
     RpcOption,
     Workdir,
 )
@@ -26,14 +27,13 @@ from posthuman.cli.remote.commands import register as register_remote
 from posthuman.errors import UserError
 
 app = typer.Typer(
-    help="AI jobs where the models live: try a job on this machine, bring data, trace a model.",
+    help="AI jobs where the models live: try one on this machine, bring and publish models, buy "
+    "access, follow jobs at a gateway. New here: docs/quickstart.md, or `posthuman demo`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(algorithm_app, name="algorithm")
-app.command()(gateway)
-register_remote(app)
+app.add_typer(algorithm_app, name="algorithm", rich_help_panel=Panel.MACHINE)
 
 INSTALLED_ALGORITHMS = Path("/opt/posthuman/algorithms")  # in the operator's image
 
@@ -62,7 +62,7 @@ def main() -> None:
     app(prog_name="posthuman")
 
 
-@app.command()
+@app.command(rich_help_panel=Panel.MACHINE)
 def run(
     manifest: Manifest,
     environment: Annotated[
@@ -84,7 +84,7 @@ def run(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=Panel.MACHINE)
 def validate(manifest: Manifest) -> None:
     """Check a manifest as a cluster's API server would, and run nothing."""
     from posthuman.cli.admitted import validate_manifest
@@ -92,7 +92,7 @@ def validate(manifest: Manifest) -> None:
     end_with(lambda: validate_manifest(manifest))
 
 
-@app.command()
+@app.command(rich_help_panel=Panel.MODELS)
 def upload(
     path: Annotated[Path, typer.Argument(help="A file or a folder.")],
     owner: Annotated[str, typer.Option("--owner", help="Your address: 0x and 40 hex digits.")],
@@ -120,7 +120,7 @@ def upload(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=Panel.MODELS)
 def publish(
     folder: Annotated[
         Path | None, typer.Argument(help="A model's folder: config.json, safetensors.")
@@ -178,7 +178,6 @@ def publish(
     end_with(command)
 
 
-@app.command()
 def operator(
     namespace: Annotated[str, typer.Option(help="The operator's own, for leases and nonces.")],
     jobkit_image: Annotated[str, typer.Option(help="What stages, seals and exports.")],
@@ -206,7 +205,7 @@ def operator(
     end_with(lambda: run_operator(settings))
 
 
-@app.command()
+@app.command(rich_help_panel=Panel.MODELS)
 def buy(
     did: Annotated[str, typer.Argument(help="did:op: and 64 hex digits.")],
     service: Annotated[
@@ -235,7 +234,7 @@ def buy(
     end_with(lambda: buy_service(wish, place, key_file, yes, output is Output.JSON))
 
 
-@app.command()
+@app.command(rich_help_panel=Panel.MODELS)
 def earnings(
     subject: Annotated[str, typer.Argument(help="A DID, or an address.")],
     rpc: RpcOption = "",
@@ -252,7 +251,7 @@ def earnings(
     end_with(lambda: show_earnings(subject, place, output is Output.JSON))
 
 
-@app.command()
+@app.command(rich_help_panel=Panel.MACHINE)
 def demo(
     workdir: Workdir = Path(".demo"),
     steps: Annotated[
@@ -271,3 +270,6 @@ def demo(
 
 
 add_evidence_commands(app)
+register_remote(app)
+for server in (operator, gateway):
+    app.command(rich_help_panel=Panel.SERVERS)(server)

@@ -15,6 +15,7 @@ from posthuman.cli.options import (
     ContextOption,
     Output,
     OutputOption,
+    Panel,
     RpcOption,
     StoreEndpointOption,
     StoreOption,
@@ -34,8 +35,8 @@ class LineageForm(StrEnum):
 
 def add_evidence_commands(app: typer.Typer) -> None:
     """To the program."""
-    app.command()(lineage)
-    app.command()(verify)
+    for command in (lineage, verify):
+        app.command(rich_help_panel=Panel.MODELS)(command)
 
 
 def lineage(

@@ -9,6 +9,15 @@ from typing import Annotated
 import typer
 
 
+class Panel(StrEnum):
+    """What a command is for, as `posthuman --help` groups them."""
+
+    MACHINE = "Try it on this machine"
+    MODELS = "Models: bring, publish, buy, trace"
+    GATEWAY = "Jobs at a gateway"
+    SERVERS = "What a cluster runs"
+
+
 class Output(StrEnum):
     """How a command says its result, on stdout."""
 

@@ -27,8 +27,10 @@ def review_models(request: Request) -> Verdict:
 
 
 def estimate_of(request: Request) -> str:
-    """What the job is expected to take, a sentence for each model that is known; may be empty."""
-    return "; ".join(found.note for found in _verdicts(request).values() if found.note)
+    """What the job is expected to take, a sentence for each model that is known, but no sentence
+    twice; may be empty."""
+    notes = (found.note for found in _verdicts(request).values() if found.note)
+    return "; ".join(dict.fromkeys(notes))
 
 
 def hardware_of(job: ComputeJob, environment: ComputeEnvironment) -> facts.Hardware:

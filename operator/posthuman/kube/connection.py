@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
+import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
@@ -23,6 +25,9 @@ REQUEST_TIMEOUT_SECONDS = 30.0
 # The package is typed, these two functions are not.
 _load_kubeconfig: Callable[..., Awaitable[object]] = config.load_kube_config
 _load_in_cluster: Callable[..., object] = config.load_incluster_config
+
+# What they raise: TypeError where the YAML is another than a kubeconfig's.
+_UNUSABLE = (config.ConfigException, OSError, TypeError, yaml.YAMLError)
 
 
 class _NamedServer(ssl.SSLContext):
@@ -91,6 +96,22 @@ class Connection:
         return context
 
 
+def _one_is_there(kubeconfigs: str, named_by: str) -> None:
+    """Of one or more paths, as $KUBECONFIG has them. Raises UserError."""
+    if any(Path(path).expanduser().exists() for path in kubeconfigs.split(os.pathsep) if path):
+        return
+    raise UserError(
+        f'there is no kubeconfig "{kubeconfigs}": name one by {named_by}',
+        "NoKubeconfig",
+    )
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, (config.ConfigException, OSError)):
+        return str(error).rstrip(".")
+    return "it holds no kubeconfig's YAML"
+
+
 async def connect(kubeconfig: str = "") -> Connection:
     """From a kubeconfig file; without one, from the pod's service account.
 
@@ -99,15 +120,16 @@ async def connect(kubeconfig: str = "") -> Connection:
     settings = Configuration()
     try:
         if kubeconfig:
+            _one_is_there(kubeconfig, "--kubeconfig")
             await _load_kubeconfig(
                 config_file=kubeconfig, client_configuration=settings, persist_config=False
             )
         else:
             _load_in_cluster(client_configuration=settings)
-    except (config.ConfigException, OSError) as error:
+    except _UNUSABLE as error:
         place = f"kubeconfig {kubeconfig}" if kubeconfig else "the pod's service account"
         raise UserError(
-            f"{place} can't be used: {error}. Name a kubeconfig, or run inside a cluster.",
+            f"{place} can't be used: {_why(error)}; name a kubeconfig, or run inside a cluster",
             "NoKubeconfig",
         ) from error
     return Connection(settings)
@@ -120,6 +142,7 @@ async def connect_as_person(context: str = "") -> Connection:
     """
     settings = Configuration()
     files = os.environ.get("KUBECONFIG", "~/.kube/config")
+    _one_is_there(files, "KUBECONFIG")
     try:
         await _load_kubeconfig(
             config_file=files,
@@ -127,10 +150,11 @@ async def connect_as_person(context: str = "") -> Connection:
             client_configuration=settings,
             persist_config=False,
         )
-    except (config.ConfigException, OSError) as error:
+    except _UNUSABLE as error:
         where = f'context "{context}" of {files}' if context else files
         raise UserError(
-            f"{where} can't be used: {error}. `kubectl config get-contexts` lists what there is.",
+            f"{where} can't be used: {_why(error)}; "
+            "`kubectl config get-contexts` lists what there is",
             "NoKubeconfig",
         ) from error
     return Connection(settings)

@@ -141,6 +141,8 @@ def _of_rpc(error: Web3RPCError, doing: str) -> PosthumanError:
 def _unreachable(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
         return f"the node answers HTTP {error.status}; check the Secret of its URL"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "the node's URL is none; write it like https://node.example/…"
     return f"the node can't be reached ({type(error).__name__})"
 
 

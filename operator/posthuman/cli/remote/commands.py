@@ -9,7 +9,7 @@ import typer
 
 from posthuman.api.job import Phase
 from posthuman.cli.ending import end_with
-from posthuman.cli.options import Output, OutputOption
+from posthuman.cli.options import Output, OutputOption, Panel
 from posthuman.cli.remote.place import GatewayUrl, KeyFile, Place, TokenFile
 
 JobId = Annotated[str, typer.Argument(help="As `posthuman jobs` shows it: NAMESPACE.NAME.")]
@@ -19,7 +19,7 @@ Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Of yours; for
 def register(app: typer.Typer) -> None:
     """Add them to the program."""
     for command in (submit, jobs, logs, results, stop):
-        app.command()(command)
+        app.command(rich_help_panel=Panel.GATEWAY)(command)
 
 
 def submit(
