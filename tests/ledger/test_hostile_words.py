@@ -20,7 +20,7 @@ SAID = Publication(publication_id="p1", parents=(), manifest_digest="sha256:" + 
 
 
 async def make_unreadable(ledger: OceanLedger) -> None:
-    """An NFT whose name and tokenURI are no text."""
+    """An NFT whose name is no text."""
     honest = await ledger.prepare_create(SAID, NAME, MarketFee())
     data = honest.data.replace(NAME.encode().hex(), NO_UTF8.hex())
     assert data != honest.data
@@ -38,3 +38,11 @@ async def test_an_unreadable_nft_hides_no_other(own_chain: Chain) -> None:
         assert await reader.creation(did_of(found.nft, CHAIN_ID)) == found
     finally:
         await reader.close()
+
+
+async def test_a_name_gives_a_terminal_no_orders(own_chain: Chain) -> None:
+    async with own_chain.ledger() as ledger:
+        name = "\x1b[8mfree\x1b[0m\r\N{RIGHT-TO-LEFT OVERRIDE}\x9b2K é 模型"
+        await carried_out(ledger, await ledger.prepare_create(SAID, name, MarketFee()))
+        found = await ledger.find("p1")
+    assert found and found.name == "\ufffd[8mfree\ufffd[0m\ufffd\ufffd\ufffd2K é 模型"

@@ -142,8 +142,14 @@ def _read(file: Path) -> bytes:
 def choose(services: Sequence[ServiceFacts], wanted: str, did: str) -> ServiceFacts:
     """By its id, or its place. Raises UserError with what there is."""
     for found in services:
-        if wanted in (found.id, str(found.index)):
-            return found
+        if wanted not in (found.id, str(found.index)):
+            continue
+        if not found.id.isprintable():
+            raise UserError(
+                f"{did} calls its service {found.index} {found.id!r}, which can't be shown beside "
+                "a price: ask its owner for a plain name"
+            )
+        return found
     names = ", ".join(found.id for found in services)
     raise UserError(
         f'{did} has no service "{wanted}": choose one of {names}'
