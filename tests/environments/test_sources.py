@@ -153,6 +153,7 @@ def test_raw_code_comes_from_where_inputs_may(uri: str) -> None:
     [
         {**CONTAINER, "entrypoint": "sh $ALGO"},
         {**CONTAINER, "image": "docker.io/oceanprotocol/algo:2"},
+        {**CONTAINER, "digest": DIGEST},  # any image that ever was in that repository
     ],
 )
 def test_a_container_other_than_the_ddo_s(container: dict[str, Any]) -> None:

@@ -196,13 +196,19 @@ def review_container_section(request: Request) -> Verdict:
             "ContainerDiffers",
             f"algorithm: {algorithm.did} names its image by {said.checksum}; set container.digest",
         )
+    if container.digest and not said.checksum:
+        return Refusal(
+            "ContainerDiffers",
+            f"algorithm: {algorithm.did} names its image by {said.reference} alone, and a digest "
+            "could be any image of that repository; leave container.digest out",
+        )
     if not said.checksum and container.image != said.reference:
         return Refusal(
             "ContainerDiffers",
             f"algorithm: {algorithm.did} runs in {said.reference}, not in {container.image}; "
             "correct container.image",
         )
-    if checksum_of(said.entrypoint, said.checksum) != section_checksum(container, said.checksum):
+    if checksum_of(said.entrypoint, said.checksum) != section_checksum(container):
         return Refusal(
             "ContainerDiffers",
             f"algorithm: {algorithm.did} runs `{said.entrypoint}` in {said.checksum or said.image},"
@@ -212,9 +218,9 @@ def review_container_section(request: Request) -> Verdict:
     return None
 
 
-def section_checksum(container: Container, said: str) -> str:
-    """Ocean's containerSectionChecksum of a job's container; its digest only where one was said."""
-    return checksum_of(container.entrypoint, container.digest if said else "")
+def section_checksum(container: Container) -> str:
+    """Ocean's containerSectionChecksum of a job's container."""
+    return checksum_of(container.entrypoint, container.digest)
 
 
 def checksum_of(entrypoint: str, digest: str) -> str:
