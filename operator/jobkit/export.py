@@ -130,7 +130,7 @@ def _algorithm_report(files: tuple[Found, ...]) -> dict[str, Any]:
         raw = file.read(MAX_REPORT_FILE_BYTES)
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         print(f"export: {REPORT_NAME} is no JSON object, so it gives no metrics: {error}")
         return {}
 

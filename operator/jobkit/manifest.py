@@ -66,6 +66,8 @@ def decode_manifest(raw: bytes) -> Manifest:
         return msgspec.json.decode(raw, type=Manifest)
     except RecursionError as error:
         raise msgspec.DecodeError("it is nested too deep") from error
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError("it is no UTF-8 text") from error
 
 
 def digest_of(raw: bytes) -> str:

@@ -94,7 +94,7 @@ def read_config(folder: Path) -> dict[str, object]:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise _invalid(folder, "its config.json is too large")
         return msgspec.json.decode(path.read_bytes(), type=dict[str, object])
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _invalid(folder, f"its config.json is no JSON object ({error})") from error
 
 
@@ -117,7 +117,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
         entries = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         entries.pop("__metadata__", None)
         tensors = {name: msgspec.json.decode(r, type=Tensor) for name, r in entries.items()}
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _invalid(path, f"its safetensors header is malformed ({error})") from error
     _check_offsets(path, tensors, size - 8 - length)
     return tensors

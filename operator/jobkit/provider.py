@@ -113,7 +113,7 @@ class Provider:
                 raise self._refusal(bought, answer.status, said, body.get("userdata", ""))
         try:
             found = msgspec.json.decode(said, type=list[FileFacts])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise WorldFault("SourceUnavailable", f"{shown(url)} is no provider's") from error
         if missing := [index for index, file in enumerate(found) if not file.valid]:
             message = f"the provider can't reach file {missing[0]} of {bought.did} at its source"
@@ -265,7 +265,7 @@ def _reason(said: bytes) -> str:
     """Of `{"error": …}`, or of a validator's `{"errors": …}`."""
     try:
         told = msgspec.json.decode(said, type=_Refusal)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return "no reason is given"
     return " ".join(str(told.error or told.errors).split())
 

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from jobkit import outputs
@@ -37,6 +38,34 @@ def a_tensor_file(shape: list[int]) -> bytes:
 async def test_a_report_of_brackets_gives_no_metrics(tmp_path: Path) -> None:
     write(tmp_path / "outputs/report.json", f'{{"metrics": {{"a": {DEEP}}}}}')
     assert (await exported(tmp_path)).metrics == {}
+
+
+NO_UTF8 = b'{"metrics": {"a\xff": 1}, "model_type": "gpt2\xff"}'
+NO_UTF8_HEADER = b'{"a\xff": {}}'
+
+
+async def test_a_report_that_is_no_text_gives_no_metrics(tmp_path: Path) -> None:
+    write(tmp_path / "outputs/report.json", "")
+    (tmp_path / "outputs/report.json").write_bytes(NO_UTF8)
+    assert (await exported(tmp_path)).metrics == {}
+
+
+@pytest.mark.parametrize(
+    ("config", "header"), [(NO_UTF8, b"{}"), (b'{"model_type": "gpt2"}', NO_UTF8_HEADER)]
+)
+async def test_a_model_that_is_no_text_is_no_model(
+    tmp_path: Path, config: bytes, header: bytes
+) -> None:
+    folder = tmp_path / "outputs/model"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_bytes(config)
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    assert (await exported(tmp_path)).model is None
+
+
+def test_a_manifest_that_is_no_text_is_none() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_manifest(b'{"outcome": "\xff"}')
 
 
 async def test_metrics_are_figures_and_not_many(tmp_path: Path) -> None:

@@ -185,6 +185,6 @@ def _object(raw: bytes) -> dict[str, Any] | None:
 def _decoded(said: bytes, kind: type[A], route: str) -> A:
     try:
         return msgspec.json.decode(said, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         message = f"the provider's answer to {route} can't be read"
         raise TransientError(message, "ProviderUnreachable") from error
