@@ -52,7 +52,7 @@ def moved_after_creation() -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("documents", "sentence"),
     [
-        ([two_algorithms()], "set exactly one of builtin and image"),
+        ([two_algorithms()], "set exactly one of builtin, image, did and raw"),
         ([a_job(stpes=1)], 'unknown field "spec.stpes"'),
         (moved_after_creation(), "a job can't be changed once it is made"),
         ([a_job(algorithm={"image": {"reference": "x", "entrypoint": ["y"]}})], "container images"),
@@ -92,7 +92,7 @@ def test_every_wrong_document_gets_its_sentence(laptop: Laptop) -> None:
     other = a_job(timeout="for ever")
     other["metadata"] = {"name": "other"}
     result = laptop.run(two_algorithms(), other)
-    assert "set exactly one of builtin and image" in result.said
+    assert "set exactly one of builtin, image, did and raw" in result.said
     assert "spec.timeout" in result.said
     assert result.code == REFUSED
 

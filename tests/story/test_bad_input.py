@@ -55,7 +55,7 @@ def test_an_unknown_environment_is_waited_for_with_a_sentence(world: World) -> N
 def test_two_algorithm_sources_are_refused(world: World) -> None:
     two = {"algorithm": {**builtin("train")["algorithm"], **program("")["algorithm"]}}
     said = world.refusal(bodies.compute_job(TENANT, "two-sources", **two))
-    assert "set exactly one of builtin and image" in said
+    assert "set exactly one of builtin, image, did and raw" in said
     assert "spec.algorithm" in said
 
 
