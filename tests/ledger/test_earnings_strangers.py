@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from posthuman.assets.did import did_of
+from posthuman.cli.earnings import tokens_of
 from posthuman.ledger.contracts import artifact
 from posthuman.ledger.earnings import open_earnings
 from posthuman.ledger.node import CHAIN_ID
@@ -45,3 +46,11 @@ async def test_an_nft_without_a_datatoken_earns_nothing_and_stops_nothing(chain:
     finally:
         await earnings.close()
     assert did_of(sold.nft, CHAIN_ID) in [one.did for one in found.assets]
+
+
+async def test_a_token_that_tells_nothing_of_itself_is_told_by_its_address(chain: Chain) -> None:
+    """A market's fee may be paid in any contract that takes the call."""
+    ocean, silent = chain.contracts.ocean_token, chain.contracts.erc721_factory
+    found = await tokens_of([ocean, silent], chain.url)
+    assert (found[ocean].symbol, found[ocean].decimals) == ("OCEAN", 18)
+    assert (found[silent].symbol, found[silent].decimals) == (silent, 0)

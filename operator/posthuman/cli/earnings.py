@@ -23,7 +23,7 @@ from posthuman.cli.ending import SUCCEEDED
 from posthuman.cli.lineage import ADDRESS, DID
 from posthuman.errors import UserError
 from posthuman.ledger.earnings import open_earnings
-from posthuman.ledger.quotes import Quotes
+from posthuman.ledger.quotes import Quotes, TokenFacts
 from posthuman.ledger.rpc import open_web3
 
 
@@ -56,7 +56,7 @@ async def asset_account(did: str, chain: OpenChain) -> AssetAccount:
         found = await reader.of_asset(did)
     finally:
         await reader.close()
-    return account_of_asset(found, await _tokens(tokens_in([found]), chain.url))
+    return account_of_asset(found, await tokens_of(tokens_in([found]), chain.url))
 
 
 async def owner_account(address: str, chain: OpenChain) -> OwnerAccount:
@@ -67,12 +67,21 @@ async def owner_account(address: str, chain: OpenChain) -> OwnerAccount:
     finally:
         await reader.close()
     paid_in = tokens_in(found.assets) | {share.token for share in found.shares}
-    return account_of_owner(found, await _tokens(paid_in, chain.url))
+    return account_of_owner(found, await tokens_of(paid_in, chain.url))
 
 
-async def _tokens(addresses: Iterable[str], rpc_url: str) -> Tokens:
+async def tokens_of(addresses: Iterable[str], rpc_url: str) -> Tokens:
+    """Raises TransientError. Anybody may pay a share in a token of their own making, which needn't
+    tell anything of itself: its address is its symbol then, and its smallest part its unit."""
     web3 = open_web3(rpc_url)
     try:
-        return {address: await Quotes(web3).facts(address) for address in addresses}
+        return {address: await _facts(Quotes(web3), address) for address in addresses}
     finally:
         await web3.provider.disconnect()
+
+
+async def _facts(quotes: Quotes, address: str) -> TokenFacts:
+    try:
+        return await quotes.facts(address)
+    except UserError:
+        return TokenFacts(symbol=address, decimals=0)
