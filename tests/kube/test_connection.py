@@ -25,12 +25,14 @@ async def test_a_persons_own_that_is_not_there_is_named(
         await connect_as_person()
 
 
-@pytest.mark.parametrize("text", ["", "- a\n", "a", "a: [", "clusters: 1\n", "contexts: {}\n"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"- a\n", b"a", b"a: [", b"clusters: 1\n", b"contexts: {}\n", b"\xe7\x00"]
+)
 async def test_one_that_is_none_is_named(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    raw: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "config"
-    path.write_text(text)
+    path.write_bytes(raw)
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'away'}:{path}")
     with pytest.raises(UserError, match=r"can't be used: .*get-contexts"):
         await connect_as_person()

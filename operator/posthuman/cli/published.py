@@ -80,6 +80,7 @@ def as_text(published: Published, workdir: Path | None) -> str:
         lines += [
             f"# posthuman run JOB --workdir {workdir}",
             f"# posthuman lineage {status.did} --workdir {workdir}",
+            f"# posthuman earnings {status.did} --workdir {workdir}",
         ]
     return "\n".join(lines)
 

@@ -27,7 +27,7 @@ _load_kubeconfig: Callable[..., Awaitable[object]] = config.load_kube_config
 _load_in_cluster: Callable[..., object] = config.load_incluster_config
 
 # What they raise: TypeError where the YAML is another than a kubeconfig's.
-_UNUSABLE = (config.ConfigException, OSError, TypeError, yaml.YAMLError)
+_UNUSABLE = (config.ConfigException, OSError, TypeError, UnicodeDecodeError, yaml.YAMLError)
 
 
 class _NamedServer(ssl.SSLContext):
