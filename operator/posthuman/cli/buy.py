@@ -204,7 +204,13 @@ async def item_of(reader: OceanReader, wish: Wish) -> Item:
     if not services and wish.service.isdecimal():
         return Item(creation.datatoken, "", int(wish.service))
     found = choose(services, wish.service, wish.did)
-    return Item(found.datatoken or creation.datatoken, found.id, found.index)
+    datatoken = found.datatoken or creation.datatoken
+    if datatoken.lower() not in map(str.lower, await reader.datatokens(creation.nft)):
+        raise UserError(
+            f"{wish.did} sells its service {found.id} for datatoken {datatoken or '(none)'}, which "
+            "is none of its own: whoever wrote its DDO sells something else; nothing was paid"
+        )
+    return Item(datatoken, found.id, found.index)
 
 
 async def _amount(buyer: Buyer, cost: Cost) -> Amount:

@@ -16,7 +16,7 @@ from posthuman.ledger.orders import Orders
 from posthuman.ledger.rpc import Web3, check_chain_id, open_web3, translated
 
 TOKEN_ID = 1
-_NFT_ABI = abi_of("ERC721Template", "ownerOf")
+_NFT_ABI = abi_of("ERC721Template", "ownerOf", "getTokensList")
 
 
 def open_reader(rpc_url: str, chain: ChainSpec) -> OceanReader:
@@ -72,6 +72,11 @@ class OceanReader:
         with translated(f"reading the owner of {nft}"):
             owner: ChecksumAddress = await self._nft(nft).functions.ownerOf(TOKEN_ID).call()
         return str(owner)
+
+    async def datatokens(self, nft: str) -> tuple[str, ...]:
+        """All that the NFT itself has made, checksummed. Raises TransientError."""
+        with translated(f"reading the datatokens of {nft}"):
+            return tuple(await self._nft(nft).functions.getTokensList().call())
 
     def _nft(self, address: str) -> AsyncContract:
         return self._web3.eth.contract(AsyncWeb3.to_checksum_address(address), abi=_NFT_ABI)
