@@ -207,7 +207,7 @@ async def item_of(reader: OceanReader, wish: Wish) -> Item:
     datatoken = found.datatoken or creation.datatoken
     if datatoken.lower() not in map(str.lower, await reader.datatokens(creation.nft)):
         raise UserError(
-            f"{wish.did} sells its service {found.id} for datatoken {datatoken or '(none)'}, which "
+            f"{wish.did} sells its service {found.id} for datatoken {datatoken!r}, which "
             "is none of its own: whoever wrote its DDO sells something else; nothing was paid"
         )
     return Item(datatoken, found.id, found.index)
