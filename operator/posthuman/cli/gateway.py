@@ -37,6 +37,13 @@ def gateway(
             "repeated. Without one a signature for any name is taken."
         ),
     ] = None,
+    wallets: Annotated[
+        bool,
+        typer.Option(
+            "--wallets/--no-wallets",
+            help="Whether any wallet that policy.tenants lets may make jobs.",
+        ),
+    ] = True,
     kubeconfig: Annotated[
         str, typer.Option(help="Outside a cluster; in a pod its service account is used.")
     ] = "",
@@ -53,6 +60,7 @@ def gateway(
         port=port,
         address=address,
         public_hosts=tuple(name.lower() for name in public_host or ()),
+        wallets=wallets,
         kubeconfig=kubeconfig,
     )
 

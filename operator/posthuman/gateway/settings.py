@@ -25,6 +25,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "0.0.0.0"
     port: int = 8080
     public_hosts: tuple[str, ...] = ()  # as people write them, port included; empty: any
+    wallets: bool = True  # whether whoever holds one may make jobs, beside people with a token
     kubeconfig: str = ""  # outside a cluster; in a pod its service account is used
     address: str = ""  # what `/` says of the operator; empty: the first environment's signer
     limits: Limits = Limits()

@@ -176,3 +176,15 @@ async def test_what_was_signed_for_another_gateway_is_no_good_here(
         assert (await ask(BOB, "GET", BOBS)).status_code == status
         headers = {"Authorization": passed(BOB, now_of(world) + 600)}
         assert (await ask("", "GET", BOBS, headers=headers)).status_code == status
+
+
+async def test_a_gateway_may_take_tokens_alone(world: PeopleWorld) -> None:
+    """Else any wallet could make jobs past a provider and its fee."""
+    world.wallets = False
+    async with world.asking() as ask:
+        for answer in (
+            await ask(BOB, "GET", BOBS),
+            await ask(BOB, "POST", JOBS, json={"name": "new", "spec": {}}),
+        ):
+            assert (answer.status_code, answer.json()["reason"]) == (401, "NoWallets")
+        assert (await ask("tina", "GET", JOBS)).status_code == 200

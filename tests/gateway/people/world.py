@@ -42,6 +42,7 @@ class PeopleWorld(World):
         super().__init__()
         self._limits = limits or Limits()
         self.public_hosts: tuple[str, ...] = ()
+        self.wallets = True
         self.access.add_environment(builders.environment())
         self.access.people = {name: Person(username=name) for name in ("tina", "uma")}
         self.grant("tina", "bob", VERBS)
@@ -53,6 +54,7 @@ class PeopleWorld(World):
             also_namespaces=("bob",),
             limits=self._limits,
             public_hosts=self.public_hosts,
+            wallets=self.wallets,
         )
         return Gateway(access or self.access, self.files_of, self.clock, settings)
 

@@ -32,6 +32,10 @@ NOBODY = (
     "this needs to know who you are: a Kubernetes bearer token, or a wallet's signature; "
     "/docs on this server shows how to get either"
 )
+NO_WALLETS = (
+    "this gateway takes no wallets' signatures; buy compute on its market, or come with a "
+    "Kubernetes bearer token"
+)
 
 
 class Identity:
@@ -61,6 +65,8 @@ class Identity:
         if scheme.lower() == "bearer" and credentials:
             return await self._person(credentials.strip())
         if scheme == SCHEME:
+            if not self._gateway.settings.wallets:
+                raise unauthenticated(NO_WALLETS, "NoWallets")
             return Wallet(await self._signer(parse_proof(header), request))
         raise unauthenticated(NOBODY)
 
