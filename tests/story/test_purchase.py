@@ -1,4 +1,4 @@
-"""Bob buys a training through Ocean's provider: real gateways, pods and order."""
+"""Somebody buys a training through Ocean's provider: real gateways, pods and order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from examples.purchase.lab import BOB_KEY, address_of
+from examples.purchase.lab import address_of
 from examples.purchase.provider import Provider, Refused
 from posthuman.cli.story.prepare import Data
 from posthuman.ledger.account import DEV_KEYS
@@ -21,7 +21,7 @@ from tests.story.recorder import Body
 
 pytestmark = [pytest.mark.cluster, pytest.mark.chain, pytest.mark.models]
 
-BOB = address_of(BOB_KEY)
+BUYER = address_of(bought.BUYER_KEY)
 PATIENCE_SECONDS = 300.0
 
 
@@ -39,7 +39,7 @@ def purchase(world: World, tiny: Data) -> Iterator[Purchase]:
     """Made once; the job goes on while the tests look at it."""
     bought.open_market(world)
     asset = bought.publish(world, tiny)
-    text = bought.upload(world, BOB_KEY, tiny.bob_text, "verses", "dataset")
+    text = bought.upload(world, bought.BUYER_KEY, tiny.bob_text, "verses", "dataset")
     tx_id = bought.order(world, asset)
     request, answers = asyncio.run(sent_twice(tx_id, bought.stage(asset, tx_id, text)))
     yield Purchase(asset=asset, tx_id=tx_id, request=request, answers=answers)
@@ -75,7 +75,7 @@ async def followed(job_id: str) -> dict[str, Any]:
 async def status_of(provider: Provider, job_id: str) -> dict[str, Any]:
     """Empty where the replica that was asked is the one that died."""
     try:
-        return await provider.status(BOB, job_id)
+        return await provider.status(BUYER, job_id)
     except aiohttp.ClientConnectionError:
         return {}
 
@@ -98,8 +98,8 @@ def test_a_second_job_on_the_same_order_is_refused(purchase: Purchase) -> None:
 
 def test_a_provider_that_is_not_allowed_is_refused(purchase: Purchase) -> None:
     async def asked() -> None:
-        async with bought.provider(DEV_KEYS[0]) as stranger:
-            await stranger.status(BOB, purchase.answers[0]["jobId"])
+        async with bought.provider(DEV_KEYS[3]) as stranger:
+            await stranger.status(BUYER, purchase.answers[0]["jobId"])
 
     with pytest.raises(Refused):
         asyncio.run(asked())
@@ -113,7 +113,7 @@ def test_the_results_are_downloaded_and_hold_no_weights(ended: dict[str, Any]) -
     async def downloaded() -> dict[str, bytes]:
         async with bought.provider() as provider:
             return {
-                found["filename"]: await provider.result(BOB, ended["jobId"], found["index"])
+                found["filename"]: await provider.result(BUYER, ended["jobId"], found["index"])
                 for found in ended["results"]
             }
 
@@ -133,11 +133,11 @@ def test_the_order_is_on_the_job_s_record(
     assert order["txId"] == purchase.tx_id
 
 
-def test_the_new_asset_is_bobs_and_alices_child(
+def test_the_new_asset_is_the_buyers_and_the_sold_one_s_child(
     world: World, purchase: Purchase, ended: dict[str, Any]
 ) -> None:
     asset = world.recorder.find("ModelAsset", BOUGHT_NAMESPACE, ended["jobId"])
     assert asset is not None
     assert asset["status"]["did"] == ended["assetDID"]
     assert asset["spec"]["parents"] == [purchase.asset["status"]["did"]]
-    assert asset["spec"]["owner"] == BOB
+    assert asset["spec"]["owner"] == BUYER

@@ -32,7 +32,7 @@ class Orders:
         self._web3 = web3
 
     async def find(self, tx_id: str, datatoken: str) -> Order | None:
-        """See ports.ChainReader.order."""
+        """See chain_ports.ChainReader.order."""
         token = self._web3.eth.contract(AsyncWeb3.to_checksum_address(datatoken), abi=_TOKEN_ABI)
         with translated(f"reading order {tx_id}"):
             latest, receipt = await asyncio.gather(
