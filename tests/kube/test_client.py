@@ -128,8 +128,3 @@ async def test_no_server_is_transient(tmp_path: Path) -> None:
     with pytest.raises(TransientError, match="can't be reached"):
         await client.get(PODS, "work", "a")
     await client.close()
-
-
-async def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Name a kubeconfig"):
-        await connect(str(tmp_path / "absent"))
