@@ -14,7 +14,7 @@ BUDGET_SECONDS = {
     "api": 30,
     "assets": 450,
     "chart": 60,
-    "cli": 210,
+    "cli": 240,
     "client": 40,
     "cluster": 60,
     "contracts": 90,
@@ -28,7 +28,7 @@ BUDGET_SECONDS = {
     "local": 90,
     "provider": 30,
     "seal": 150,
-    "story": 330,
+    "story": 360,
 }
 _spent: dict[str, float] = defaultdict(float)
 
