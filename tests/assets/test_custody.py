@@ -19,13 +19,13 @@ from posthuman.chain_ports import ChainReader
 from posthuman.environments.program import program_digest
 from posthuman.jobs.reconcile import JobReconciler
 from posthuman.ledger.reader import open_reader
-from posthuman.ledger.receipts import open_receipt_signer
 from tests.assets.lines import service
 from tests.assets.real import RealWorld
 from tests.assets.strangers import ALICE_KEY, BOB_KEY, REVOKED, Person, person
 from tests.assets.world import always, model_asset
 from tests.builders import ALICE, SETTINGS, TEXT_INPUT, job
 from tests.fakes.provider import FakeProvider
+from tests.receipts.signers import open_receipt_signer
 from tests.services.chain import Chain
 
 pytestmark = pytest.mark.chain

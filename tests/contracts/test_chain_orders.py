@@ -15,10 +15,10 @@ from posthuman.chain_ports import ChainReader
 from posthuman.errors import UserError
 from posthuman.ledger.buying import opened_buyer
 from posthuman.ledger.ocean import OceanLedger
-from posthuman.ledger.provider_fee import signed_provider_fee
 from posthuman.ledger.reader import open_reader
 from tests.builders import ALICE, BOB
 from tests.fakes.ledger import FakeChain, FakeReader, address
+from tests.ledger.provider_fees import signed_provider_fee
 from tests.services.chain import Chain, mined
 
 UNKNOWN = "0x" + "7" * 64

@@ -19,11 +19,12 @@ from posthuman.chain import CreatedNFT, Sale
 from posthuman.chain_ports import ChainReader
 from posthuman.ledger.buying import reuse_order, start_order
 from posthuman.ledger.node import CHAIN_ID
-from posthuman.ledger.provider_fee import NO_PROVIDER_FEE, signed_provider_fee
+from posthuman.ledger.provider_fee import NO_PROVIDER_FEE
 from posthuman.ledger.reader import OceanReader, open_reader
 from tests.builders import CHAIN, MODEL_INPUT, TEXT_INPUT, HeldClock, asset
 from tests.jobs.world import World
 from tests.ledger.market import asset_of
+from tests.ledger.provider_fees import signed_provider_fee
 from tests.services.chain import Chain
 
 pytestmark = pytest.mark.chain

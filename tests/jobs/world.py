@@ -17,7 +17,6 @@ from posthuman.errors import NotFound, TransientError
 from posthuman.jobs.reconcile import JobReconciler
 from posthuman.jobs.steps import Role
 from posthuman.ledger.account import DEV_KEYS
-from posthuman.ledger.receipts import open_receipt_signer
 from posthuman.local.objects import Objects
 from posthuman.ports import Cluster, ResultStore
 from tests.assets.lines import put_line
@@ -26,6 +25,7 @@ from tests.fakes.cluster import FakeCluster
 from tests.fakes.ledger import FakeChain, FakeReader
 from tests.fakes.provider import FakeProvider
 from tests.fakes.result_store import FakeResultStore
+from tests.receipts.signers import open_receipt_signer
 
 UNTIL_REST = 12
 

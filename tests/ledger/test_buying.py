@@ -13,10 +13,10 @@ from posthuman.errors import UserError
 from posthuman.ledger.account import balance_wei, mint
 from posthuman.ledger.buying import opened_buyer, reuse_order, send_tokens, start_order
 from posthuman.ledger.contracts import artifact
-from posthuman.ledger.provider_fee import signed_provider_fee
 from posthuman.ledger.quotes import Source
 from posthuman.ledger.rpc import open_web3
 from tests.ledger.market import TOKENS, asset_of, at_a_rate, market_fee, rich
+from tests.ledger.provider_fees import signed_provider_fee
 from tests.services.chain import Chain
 
 pytestmark = pytest.mark.chain

@@ -17,11 +17,11 @@ from posthuman.ledger.buying import opened_buyer, reuse_order, send_tokens, star
 from posthuman.ledger.contracts import abi_of
 from posthuman.ledger.earnings import EarningsReader, open_earnings
 from posthuman.ledger.node import CHAIN_ID
-from posthuman.ledger.provider_fee import signed_provider_fee
 from posthuman.ledger.rpc import open_web3
 from posthuman.ledger.takings import FeeKind
 from posthuman.ledger.transact import transact
 from tests.ledger.market import TOKENS, asset_of, at_a_rate, market_fee, rich
+from tests.ledger.provider_fees import signed_provider_fee
 from tests.services.chain import Chain
 
 pytestmark = pytest.mark.chain

@@ -13,13 +13,14 @@ from posthuman.assets.ddo import in_clear
 from posthuman.assets.did import did_of
 from posthuman.chain import MarketFee, Publication, UnsignedTransaction
 from posthuman.ledger.account import DEV_KEYS
-from posthuman.ledger.receipts import KeySigner, open_receipt_signer
+from posthuman.ledger.receipts import KeySigner
 from posthuman.receipts.content import identity_of
 from posthuman.receipts.issue import issued
 from posthuman.receipts.verify import Verifier
 from tests import builders
 from tests.fakes.ledger import CHAIN_ID, FakeChain, FakeLedger, FakeReader
 from tests.fakes.result_store import FakeResultStore
+from tests.receipts.signers import open_receipt_signer
 
 PREFIX = "jobs/11112222-3333"
 RECEIPT = f"{PREFIX}/receipt.json"

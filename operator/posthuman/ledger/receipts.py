@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from posthuman.ledger.account import account_of
-from posthuman.ledger.keys import LocalKey, SigningKey
-
-
-def open_receipt_signer(private_key: bytes, chain_id: int) -> KeySigner:
-    """With a bare key. Raises UserError for bytes that are no key."""
-    return KeySigner(LocalKey(account_of(private_key)), chain_id)
+from posthuman.ledger.keys import SigningKey
 
 
 class KeySigner:

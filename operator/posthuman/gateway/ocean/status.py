@@ -129,8 +129,8 @@ def epoch_text(moment: str) -> str | None:
     return str(int(datetime.fromisoformat(moment).timestamp())) if moment else None
 
 
-def brief_of(job: ComputeJob) -> dict[str, Any]:
-    """What `/runningjobs` tells anybody, in upstream's order."""
+def head_of(job: ComputeJob) -> dict[str, Any]:
+    """What each status object begins with."""
     state, order = state_of(job), job.spec.order
     return {
         "agreementId": order.agreement_id if order else "",
@@ -139,6 +139,14 @@ def brief_of(job: ComputeJob) -> dict[str, Any]:
         "status": state.status,
         "statusText": state.text,
         "dateCreated": epoch_text(job.metadata.creation_timestamp),
+    }
+
+
+def brief_of(job: ComputeJob) -> dict[str, Any]:
+    """What `/runningjobs` tells anybody, in upstream's order."""
+    order = job.spec.order
+    return {
+        **head_of(job),
         "namespace": job.spec.environment_ref.name,
         "chainId": order.chain_id if order else 0,
         "algoDID": algorithm_id(job),

@@ -15,9 +15,9 @@ from posthuman.gateway.ocean.status import (
     ANNOTATION_REMOVED,
     algorithm_id,
     epoch_text,
+    head_of,
     input_ids,
     reason_of,
-    state_of,
     stop_request,
 )
 
@@ -28,14 +28,8 @@ def status_object(
     job: ComputeJob, results: Sequence[ResultFile], others: Sequence[ComputeJob]
 ) -> dict[str, Any]:
     """`others`: jobs beside which it waits, for its place in the queue."""
-    state, order = state_of(job), job.spec.order
     return {
-        "agreementId": order.agreement_id if order else "",
-        "jobId": job.metadata.name,
-        "owner": job.spec.owner,
-        "status": state.status,
-        "statusText": state.text,
-        "dateCreated": epoch_text(job.metadata.creation_timestamp),
+        **head_of(job),
         "dateFinished": epoch_text(job.status.finished_at),
         "results": _results(results),
         "stopreq": stop_request(job),
