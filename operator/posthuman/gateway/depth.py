@@ -1,22 +1,19 @@
 """A body that is no text or nested too deep is refused before anything decodes it, on every route.
 
-A decoder calls itself for each bracket, and a library below web3 raises the interpreter's own limit
-so far that some 50 KiB of brackets end the process.
+A sentence, and 400, instead of a decoder's RecursionError.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from litestar import Request
 
+from jobkit.nesting import MAX_DEPTH, is_deep
 from posthuman.gateway.problems import Problem
 
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 BODY_HEADERS = ("content-length", "transfer-encoding")  # a request without either has no body
-MAX_DEPTH = 200  # a job's parameters may have 64 levels
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
 
 
 async def refuse_deep_body(request: Request[Any, Any, Any]) -> None:
@@ -40,16 +37,3 @@ def _is_text(body: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def is_deep(body: bytes) -> bool:
-    """Whether more than MAX_DEPTH brackets are open at once, those in strings apart."""
-    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
-        return False
-    depth = 0
-    for token in _BRACKETS.finditer(body):
-        first = body[token.start()]
-        depth += (first in b"[{") - (first in b"]}")
-        if depth > MAX_DEPTH:
-            return True
-    return False

@@ -11,9 +11,9 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from jobkit.nesting import is_deep
 from posthuman.api.job import JobInput, PublishSpec, WorkerResources
 from posthuman.errors import UserError
-from posthuman.gateway.depth import is_deep
 from posthuman.gateway.ocean.fields import mapping
 
 T = TypeVar("T")
