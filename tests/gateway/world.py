@@ -32,10 +32,14 @@ from tests.gateway.provider import CHAIN_ID, Provider
 NAMESPACE = "ocean"
 
 
+SETTINGS = GatewaySettings(namespace=NAMESPACE, also_namespaces=("bob",))
+
+
 class World:
     """One API server and one store, shared by as many replicas as a test asks for."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: GatewaySettings = SETTINGS) -> None:
+        self.settings = settings
         self.clock = HeldClock()
         self.access = FakeAccess(self.clock)
         self.files_of = FakeFilesOf()
@@ -66,8 +70,7 @@ class World:
 
     def gateway(self, access: JobAccess | None = None) -> Gateway:
         """A replica that has just started: it remembers nothing."""
-        settings = GatewaySettings(namespace=NAMESPACE, also_namespaces=("bob",))
-        return Gateway(access or self.access, self.files_of, self.clock, settings)
+        return Gateway(access or self.access, self.files_of, self.clock, self.settings)
 
     @asynccontextmanager
     async def client(self, access: JobAccess | None = None) -> AsyncIterator[httpx.AsyncClient]:

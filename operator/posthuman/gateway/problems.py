@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -33,6 +34,13 @@ class Problem(Exception):
         self.status = status
         self.headers = headers or {}
         self.reason = reason
+
+
+def too_many(message: str, wait_seconds: float) -> Problem:
+    """A Problem to raise; clients wait as long as it says."""
+    seconds = max(1, math.ceil(wait_seconds))
+    headers = {"Retry-After": str(seconds)}
+    return Problem(429, f"{message}; wait {seconds} s", headers, "TooManyRequests")
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from posthuman.gateway.manifests import ResultLists
 from posthuman.gateway.metrics import GatewayMetrics
 from posthuman.gateway.nonces import Nonces
 from posthuman.gateway.ports import FilesOf, JobAccess
+from posthuman.gateway.rates import Buckets
 from posthuman.gateway.settings import GatewaySettings
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Gateway:
         self.metrics = metrics or GatewayMetrics()
         self.nonces = Nonces(access, clock, settings.limits.nonce_seconds)
         self.result_lists = ResultLists(files_of)
+        limits = settings.limits
+        self.owners = Buckets(limits.requests_per_second, limits.requests_at_once)
 
 
 Injected = NamedDependency[Gateway]

@@ -27,12 +27,13 @@ from posthuman.gateway.ocean.environments import (
 from posthuman.gateway.ocean.signing import Signer, bind, signer_of
 from posthuman.gateway.ocean.status import brief_of
 from posthuman.gateway.ocean.story import WAITING, status_object
-from posthuman.gateway.problems import OCEAN_PREFIX, Problem
+from posthuman.gateway.problems import OCEAN_PREFIX, Problem, too_many
 from posthuman.gateway.service import Gateway, Injected
 from posthuman.gateway.streamed import Streamed
 
 SOFTWARE = "Operator service"
 SIGNED = ("owner", "providerSignature", "nonce")
+OWNER_CHARS = 64  # more than an address has
 STATUSES_AT_ONCE = 16  # manifests read from the store together
 
 Answer = Response[Any]
@@ -67,6 +68,7 @@ async def start_compute(gateway: Injected, request: AnyRequest) -> Answer:
     if environment is None:
         raise Problem(400, starting.NO_ENVIRONMENT)
     signer = signer_of(request, arguments, [environment], with_job=False)
+    _hold_back(gateway, arguments, signer)
     job = await starting.start(gateway, arguments, signer, environment)
     return Response(await _statuses(gateway, [job]))
 
@@ -140,8 +142,16 @@ async def _signer(
     gateway: Gateway, request: AnyRequest, arguments: Arguments, *, changes: bool
 ) -> Signer:
     signer = signer_of(request, arguments, gateway.access.environments())
+    _hold_back(gateway, arguments, signer)
     await bind(gateway, signer, changes=changes)
     return signer
+
+
+def _hold_back(gateway: Gateway, arguments: Arguments, signer: Signer) -> None:
+    """One owner's flood takes nothing from the provider's others. Raises Problem."""
+    owner = str(arguments.get("owner") or signer.address)[:OWNER_CHARS].lower()
+    if wait := gateway.owners.take(owner):
+        raise too_many("this owner's jobs are asked for too often", wait)
 
 
 async def _stop(

@@ -15,12 +15,12 @@ from litestar import Request
 
 from posthuman.gateway.nonces import SignedRequest
 from posthuman.gateway.people.callers import Caller, Wallet
-from posthuman.gateway.people.refusals import too_many, unauthenticated
+from posthuman.gateway.people.refusals import unauthenticated
 from posthuman.gateway.people.remembered import Remembered
 from posthuman.gateway.people.wallet_text import SCHEME, Asked, Proof
 from posthuman.gateway.people.wallets import parse_proof, review_pass, review_signature
 from posthuman.gateway.ports import Person
-from posthuman.gateway.problems import Problem
+from posthuman.gateway.problems import Problem, too_many
 from posthuman.gateway.rates import Buckets
 from posthuman.gateway.service import Gateway
 

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from posthuman.gateway.people.access import Access
 from posthuman.gateway.people.callers import Caller, name_of
 from posthuman.gateway.people.identity import Identity
-from posthuman.gateway.people.refusals import too_many
+from posthuman.gateway.problems import too_many
 from posthuman.gateway.rates import Buckets
 from posthuman.gateway.service import Gateway
 
